@@ -1,0 +1,27 @@
+"""What a container image is made of, said by the service that needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """One container image.
+
+    `projects` are names in the release's lock (Python packages installed into /var/lib/kolla/venv);
+    `packages` are Debian packages; `users` are names in `declare.users.KOLLA_USERS`; `user` is
+    whom the container runs as unless its declaration says otherwise; `links` maps a path in the
+    image to what it points at; `run` are further shell lines, run as root at the end of the build;
+    `names` are the names that Kolla gives to the same content (extra tags).
+    """
+
+    name: str
+    parent: str = "base"  # "base", or "openstack-base" for everything with Python projects
+    projects: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    user: str = "root"
+    links: dict[str, str] = field(default_factory=dict)
+    run: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()

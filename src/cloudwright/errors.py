@@ -1,0 +1,136 @@
+"""Every error that a user can meet, as one tree.
+
+CloudError                     what happened · where · why · hint (what to do next)
+├─ InvalidCloud   exit 2       all problems at once; nothing was touched
+├─ UnsafePlan     exit 3       a check refused; nothing was touched
+├─ HostError      exit 4       a host, or this machine, could not do its part
+│  ├─ Unreachable
+│  ├─ CommandFailed            command, exit_code, output
+│  ├─ EngineError              what Podman or Docker answered
+│  └─ Missing                  a requirement that is not there
+├─ StepFailed     exit 1       some steps ran; says which did not and that `apply` resumes
+├─ Locked         exit 5       by whom, since when
+└─ Interrupted    exit 130     Ctrl-C
+A bug of ours is anything else, and exits with 70.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OUTPUT_LINES = 20
+"""An error shows this many last lines of the output that explains it."""
+
+
+class CloudError(Exception):
+    """An error with a place and a way out.
+
+    `what` is lower-case and without a full stop; `where` is `file:line:column` or `step@host`;
+    `why` is the cause or the last output; `hint` says what to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.why:
+            lines += [f"  {line}" for line in self.why.splitlines()[-OUTPUT_LINES:]]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Problem:
+    """One thing wrong in `cloud.yaml` or beside it; `line` and `column` count from 1, 0 is unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    text: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = ":".join(str(p) for p in (self.file, self.line, self.column) if p)
+        return f"{place}: {self.text}" + (f"\n  hint: {self.hint}" if self.hint else "")
+
+
+class InvalidCloud(CloudError):
+    """`cloud.yaml` or its overrides are wrong; carries every problem found, in order of place."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = tuple(sorted(problems))
+        noun = "problem" if len(problems) == 1 else "problems"
+        super().__init__(f"{len(problems)} {noun} in the cloud's description")
+
+    def __str__(self) -> str:
+        return "\n".join([str(p) for p in self.problems] + [f"{self.what}; nothing was touched"])
+
+
+class UnsafePlan(CloudError):
+    """A check refused the plan; nothing was touched."""
+
+    exit_code = 3
+
+
+class HostError(CloudError):
+    """A host (or this machine) could not do its part."""
+
+    exit_code = 4
+
+
+class Unreachable(HostError):
+    """No connection: network, name, host key or login."""
+
+
+class CommandFailed(HostError):
+    """A command ended with a code other than 0; `output` is both its streams."""
+
+    def __init__(
+        self, command: str, exit_status: int, output: str, *, where: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(
+            f"`{command}` ended with {exit_status}", where=where, why=output, hint=hint
+        )
+        self.command = command
+        self.exit_status = exit_status
+        self.output = output
+
+
+class EngineError(HostError):
+    """Podman or Docker refused; `status` is the HTTP status, 0 when there was no answer."""
+
+    def __init__(self, what: str, *, status: int = 0, where: str = "", why: str = "") -> None:
+        super().__init__(what, where=where, why=why)
+        self.status = status
+
+
+class Missing(HostError):
+    """Something that must be there is not: a package, a kernel feature, an image, space."""
+
+
+class StepFailed(CloudError):
+    """Some steps did not end well; the rest went on, and `apply` resumes."""
+
+    exit_code = 1
+
+
+class Locked(CloudError):
+    """Another run holds the cloud."""
+
+    exit_code = 5
+
+
+class Interrupted(CloudError):
+    """Ctrl-C: running steps ended, none was started after it."""
+
+    exit_code = 130
