@@ -1,0 +1,61 @@
+"""This cloud and this host: all that a function which renders files may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudwright.model.cloud import Cloud, Host
+from cloudwright.model.facts import Facts
+from cloudwright.model.secrets import Secret
+
+BACKEND_OFFSET = 10_000
+"""An API's container listens this far above the port that the load balancer shows."""
+
+CA_PATH = "/etc/cloudwright/ca.pem"
+"""Where every container sees the certificate of the cloud's own authority."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frontend:
+    """What the load balancer shows: derived from every `Api` of every service."""
+
+    name: str  # the container behind it
+    port: int
+    check: str
+    mode: str
+    external: bool
+    backends: tuple[Host, ...]
+
+    @property
+    def backend_port(self) -> int:
+        """Where the containers listen."""
+        return self.port + BACKEND_OFFSET
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class At:
+    """`cloud` and `host`, what preflight found on it (`facts`), and every load-balancer front."""
+
+    cloud: Cloud
+    host: Host
+    facts: Facts
+    frontends: tuple[Frontend, ...] = ()
+
+    @property
+    def controllers(self) -> tuple[Host, ...]:
+        """Hosts of the control role, in the file's order."""
+        return self.cloud.hosts_with("control")
+
+    @property
+    def is_first_controller(self) -> bool:
+        """Whether this host is the one where things that happen once are done."""
+        return self.host.name == self.controllers[0].name
+
+    def url(self, port: int, path: str = "", *, external: bool = False) -> str:
+        """An API's address behind the load balancer."""
+        address = self.cloud.api.external if external else self.cloud.api.internal
+        return f"https://{address}:{port}{path}"
+
+    def password(self, name: str) -> str:
+        """The placeholder of a password; its value is made on first use."""
+        return str(Secret(name=name))

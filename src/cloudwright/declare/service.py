@@ -1,0 +1,213 @@
+"""The vocabulary that a service is written in; everything else is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.ini import Ini
+from cloudwright.model.cloud import Cloud, Host
+from cloudwright.model.secrets import Secret
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """A file of a container: an INI (which an operator may override) or a text, and where it goes.
+
+    `path` is where the container sees it; `owner` a user of the image; `mode` four octal digits
+    (the only form that every Kolla image reads). Secrets stand in `content` as placeholders.
+    """
+
+    content: Ini | str
+    path: str
+    owner: str = "root"
+    mode: str = "0600"
+
+
+Files = Mapping[str, File]
+"""File name in the container's config directory → the file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Volume:
+    """A named volume: data that outlives its container, and is removed by `destroy --data` alone."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """A directory or device of the host inside a container, made when missing (unless in /dev)."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    shared: bool = False  # mounts made on either side are seen on the other
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permission:
+    """Owner and mode that the start program gives to a path before the command runs."""
+
+    path: str
+    owner: str
+    mode: str = ""
+    recurse: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpHealth:
+    """Healthy when `GET path` on the host's own address answers with a status below 500."""
+
+    port: int
+    path: str = "/"
+    tls: bool = False
+    seconds: int = 180
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TcpHealth:
+    """Healthy when the port on the host's own address takes a connection."""
+
+    port: int
+    seconds: int = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandHealth:
+    """Healthy when the command, run inside the container, ends with 0."""
+
+    command: tuple[str, ...]
+    seconds: int = 120
+
+
+Health = HttpHealth | TcpHealth | CommandHealth
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Api:
+    """An HTTP (or TCP) entrance: load-balancer front and back, endpoints, health check.
+
+    The load balancer listens on `port` of the cloud's internal and external addresses; the
+    container listens on `port + BACKEND_OFFSET` of its host, so that the cloud's address may be a
+    host's own. `type` is Keystone's service type; empty keeps the API out of the catalog.
+    """
+
+    port: int
+    type: str = ""
+    path: str = ""
+    check: str = "/healthcheck"
+    mode: str = "http"  # or "tcp"
+    external: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """A long-running container, one on every host of its role.
+
+    `command` is split at blanks (the Kolla contract knows no quotes). `privileged` and
+    `capabilities` give the *reason*; the plan shows both. `needs` names services, containers
+    (`nova-libvirt`) or jobs (`nova/cells`) that must be ready first, beyond the service's own;
+    a container named alike on the same host is what is meant when `needs` starts with `@`.
+    `when` says whether this cloud has it at all. `waits` are addresses that the container itself
+    waits for before its command runs, so that a cold host comes up in any order.
+    """
+
+    name: str
+    role: str
+    command: str
+    files: Callable[[At], Files] = lambda at: {}
+    image: str = ""  # the service's own image when empty
+    user: str = ""  # the image's user when empty
+    volumes: tuple[Volume, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    privileged: str = ""
+    capabilities: Mapping[str, str] = field(default_factory=dict)
+    host_pid: bool = False
+    host_ipc: bool = False
+    host_cgroups: bool = False
+    api: Api | None = None
+    health: Health | None = None
+    needs: tuple[str, ...] = ()
+    waits: Callable[[At], tuple[tuple[str, int], ...]] = lambda at: ()
+    when: Callable[[Cloud], bool] = lambda cloud: True
+    stop_seconds: int = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """Something that runs once, in a container of its own that has `like`'s image, files and mounts.
+
+    `command` runs in a shell. `probe` is a SQL query that gives a row exactly when the job's effect is there; beside it the
+    database keeps the digest of the job that ran, so that a job whose meaning changed runs again.
+    `ready` is a SQL query that must give a row before the job may start (bounded wait).
+    Both may use `{host}`. `each` runs it once per host of `like`'s role, else on the first.
+    `once` values enter the digest (a release, a version), nothing else of the image does.
+    """
+
+    name: str
+    command: Callable[[At], str]
+    like: str
+    probe: str
+    ready: str = ""
+    each: str = ""  # a role: once for each of its hosts, run on the first host of `like`
+    needs: tuple[str, ...] = ()
+    environment: Callable[[At], Mapping[str, str]] = lambda at: {}
+    user: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """A database with a user of its own (the same name), and the command that makes its schema."""
+
+    name: str
+    user: str
+    create: str = ""  # run as a job like `like`
+    like: str = ""
+    needs: tuple[str, ...] = ()
+    expand: str = ""  # for upgrades: old code still runs
+    contract: str = ""  # once no old code is left
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwitchSettings:
+    """What Open vSwitch on a host must hold: bridges, their ports, and keys of its database."""
+
+    name: str
+    role: str
+    container: str  # the container whose `ovs-vsctl` is used
+    bridges: Callable[[At], Mapping[str, tuple[str, ...]]]  # bridge → its ports
+    datapath_type: Callable[[At], str]
+    external_ids: Callable[[At], Mapping[str, str]]
+    other_config: Callable[[At], Mapping[str, str]] = lambda at: {}
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """One service: every fact that is true of it and of no other.
+
+    `needs` are the services that must be ready before any container of this one starts.
+    `secrets` declares those that are not plain passwords (certificates, keys, hashes).
+    """
+
+    name: str
+    summary: str
+    needs: tuple[str, ...] = ()
+    image: Image | None = None
+    databases: tuple[Database, ...] = ()
+    containers: tuple[Container, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    switches: tuple[SwitchSettings, ...] = ()
+    identity_user: str = ""  # a Keystone user in project `service`, with that password
+    secrets: Callable[[Cloud], tuple[Secret, ...]] = lambda cloud: ()
+
+
+def hosts_of(cloud: Cloud, container: Container) -> tuple[Host, ...]:
+    """The hosts that run `container`: those of its role, none when the cloud does not have it."""
+    return cloud.hosts_with(container.role) if container.when(cloud) else ()

