@@ -1,0 +1,138 @@
+"""A secret's name, generation and recipe; its text is a placeholder and never a value."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_PLACEHOLDER = re.compile(
+    r"⟦secret:(?P<name>[A-Za-z0-9._@/-]+):(?P<generation>[1-9][0-9]*)"
+    r"(?:~(?P<recipe>[0-9a-f]{8}))?(?:#(?P<part>[a-z]+))?⟧"
+)
+_NAME = re.compile(r"[A-Za-z0-9._@/-]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Password:
+    """Letters and digits, so that it needs no quoting in a URL, INI, SQL or shell word."""
+
+    length: int = 32
+    """Characters; 32 of 62 are 190 bits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FernetKey:
+    """32 random bytes in URL-safe base64: what Keystone's Fernet tokens and credentials take."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SshKey:
+    """An Ed25519 key pair for SSH. Parts: `private` (OpenSSH PEM) and `public` (one line)."""
+
+    comment: str = "cloudwright"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ca:
+    """A certificate authority. Parts: `certificate` and `key`."""
+
+    common_name: str = "Cloudwright CA"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certificate:
+    """A server's (and client's) certificate. Parts: `certificate` (with its issuer's behind it),
+    `key`, and `combined` (both in one file, as HAProxy reads them)."""
+
+    common_name: str
+    names: tuple[str, ...]
+    """IP addresses and DNS names that it is for."""
+    issuer: Secret
+    """A secret with a `Ca` recipe."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RabbitHash:
+    """RabbitMQ's salted SHA-256 hash of a password, for its definitions file."""
+
+    of: Secret
+    """A secret with a `Password` recipe."""
+
+
+Recipe = Password | FernetKey | SshKey | Ca | Certificate | RabbitHash
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secret:
+    """The only type that may stand for a secret value. Safe to print, to hash and to compare.
+
+    `str(secret)` is a placeholder for use in rendered text; `secret.part(...)` is that of a part.
+    A certificate for other names, or a hash of another password, is another secret: what decides
+    such a value stands (as a digest) in the placeholder, so that the text changes with it.
+    """
+
+    name: str
+    """Letters, digits and `._@/-`: `nova/database`."""
+    generation: int = 1
+    """Raised by a rotation."""
+    recipe: Recipe = Password()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.generation < 1:
+            raise ValueError(f"no name for a secret: {self.name!r}, {self.generation}")
+
+    @property
+    def key(self) -> str:
+        """What the vault keeps the value under."""
+        match self.recipe:
+            case Certificate(common_name=common_name, names=names, issuer=issuer):
+                decides = repr((common_name, sorted(names), issuer.key))
+            case RabbitHash(of=password):
+                decides = password.key
+            case _:
+                return f"{self.name}:{self.generation}"
+        digest = hashlib.sha256(decides.encode()).hexdigest()[:8]
+        return f"{self.name}:{self.generation}~{digest}"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of its parts; none when it is one text."""
+        match self.recipe:
+            case Certificate():
+                return ("certificate", "key", "combined")
+            case Ca():
+                return ("certificate", "key")
+            case SshKey():
+                return ("private", "public")
+            case Password() | FernetKey() | RabbitHash():
+                return ()
+
+    def __str__(self) -> str:
+        return f"⟦secret:{self.key}⟧"
+
+    def part(self, name: str) -> str:
+        """The placeholder of one part; ValueError when the recipe has no such part."""
+        if name not in self.parts:
+            raise ValueError(f"{self.name} has no part {name!r}: {self.parts}")
+        return f"⟦secret:{self.key}#{name}⟧"
+
+
+def find_secrets(text: str) -> set[tuple[str, int]]:
+    """(name, generation) of every placeholder in `text`."""
+    return {(m["name"], int(m["generation"])) for m in _PLACEHOLDER.finditer(text)}
+
+
+def find_placeholders(text: str) -> set[str]:
+    """Every placeholder in `text`, parts apart."""
+    return {m[0] for m in _PLACEHOLDER.finditer(text)}
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each placeholder's value (`values`: placeholder → value) in its place.
+
+    KeyError names a placeholder that has none: half-filled text never reaches a host.
+    Values are not looked at again: one that looks like a placeholder stays as it is.
+    """
+    return _PLACEHOLDER.sub(lambda m: values[m[0]], text)
