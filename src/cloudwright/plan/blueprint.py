@@ -1,0 +1,213 @@
+"""Everything that must exist for a cloud, derived from it and the services' declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cloudwright.declare.at import At, Frontend
+from cloudwright.declare.service import Container, Service, hosts_of
+from cloudwright.model.cloud import Cloud, Host
+from cloudwright.model.facts import Facts
+from cloudwright.model.overrides import Overrides
+from cloudwright.model.secrets import Secret, find_placeholders
+from cloudwright.plan import jobs, render
+from cloudwright.plan.body import body_of
+from cloudwright.plan.identity import identity_step
+from cloudwright.plan.needs import Needs
+from cloudwright.plan.steps import (
+    MakeDatabase,
+    MakeVolume,
+    RunContainer,
+    SetSwitch,
+    Step,
+    WriteFiles,
+    digest_of,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """What must be known of the hosts before anything can be decided.
+
+    `facts` per host name; `image_ids` the content ID of each container image reference.
+    """
+
+    facts: Mapping[str, Facts]
+    image_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blueprint:
+    """Every step of a cloud by id, and the secrets that their texts name."""
+
+    cloud: str
+    steps: Mapping[str, Step]
+    secrets: Mapping[str, Secret]  # placeholder → secret
+
+
+def make_blueprint(
+    cloud: Cloud, services: Sequence[Service], world: World, overrides: Overrides
+) -> Blueprint:
+    """All that must exist. Pure: equal input gives equal steps, in the same order."""
+    ats = {
+        host.name: At(
+            cloud=cloud,
+            host=host,
+            facts=world.facts[host.name],
+            frontends=frontends(cloud, services),
+        )
+        for host in cloud.hosts
+    }
+    needs = Needs(cloud=cloud, services=tuple(services))
+    steps: dict[str, Step] = {}
+    for service in services:
+        for step in _service_steps(service, cloud, ats, world, overrides, needs):
+            steps[step.id] = step
+    return Blueprint(
+        cloud=cloud.name, steps=steps, secrets=_secrets(cloud, services, steps.values())
+    )
+
+
+def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]:
+    """What the load balancer shows: one front for each declared API."""
+    return tuple(
+        Frontend(
+            name=container.name,
+            port=container.api.port,
+            check=container.api.check,
+            mode=container.api.mode,
+            external=container.api.external,
+            backends=hosts_of(cloud, container),
+        )
+        for service in services
+        for container in service.containers
+        if container.api and hosts_of(cloud, container)
+    )
+
+
+def _service_steps(
+    service: Service,
+    cloud: Cloud,
+    ats: Mapping[str, At],
+    world: World,
+    overrides: Overrides,
+    needs: Needs,
+) -> Iterable[Step]:
+    volumes: dict[str, Step] = {}
+    for container in service.containers:
+        for host in hosts_of(cloud, container):
+            at = ats[host.name]
+            volumes.update(_volume_steps(service, container, host))
+            yield from _container_steps(service, container, at, world, overrides, needs)
+    yield from volumes.values()
+    yield from _database_steps(service, cloud, needs)
+    for job in (*jobs.schema_jobs(service), *service.jobs):
+        yield from jobs.job_steps(service, job, cloud, ats, world.image_ids, needs)
+    yield from _switch_steps(service, cloud, ats, needs)
+    identity = identity_step(service, cloud, needs)
+    if identity:
+        yield identity
+
+
+def _volume_steps(
+    service: Service, container: Container, host: Host
+) -> Iterable[tuple[str, Step]]:
+    for volume in container.volumes:
+        id = f"{service.name}/volume/{volume.name}@{host.name}"
+        yield id, Step(id=id, host=host.name, action=MakeVolume(volume=volume.name))
+
+
+def _container_steps(
+    service: Service,
+    container: Container,
+    at: At,
+    world: World,
+    overrides: Overrides,
+    needs: Needs,
+) -> Iterable[Step]:
+    directory = f"{render.CONFIG_DIRECTORY}/{container.name}"
+    files = Step(
+        id=f"{service.name}/files/{container.name}@{at.host.name}",
+        host=at.host.name,
+        action=WriteFiles(
+            directory=directory, files=render.files_of(service, container, at, overrides)
+        ),
+    )
+    yield files
+    yield Step(
+        id=f"{service.name}/{container.name}@{at.host.name}",
+        host=at.host.name,
+        action=RunContainer(
+            container=container.name,
+            body=body_of(service, container, at.cloud, world.image_ids),
+            config_digest=digest_of(files.action),
+            health=container.health,
+        ),
+        needs=needs.of_container(service, container, at.host),
+    )
+
+
+def _database_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[Step]:
+    for database in service.databases:
+        password = str(Secret(name=f"{database.user}/database"))
+        yield Step(
+            id=f"{service.name}/database/{database.name}",
+            host=cloud.first_controller.name,
+            action=MakeDatabase(
+                database=database.name, user=database.user, password=password
+            ),
+            needs=needs.resolve(("mariadb",), service, cloud.first_controller),
+        )
+
+
+def _switch_steps(
+    service: Service, cloud: Cloud, ats: Mapping[str, At], needs: Needs
+) -> Iterable[Step]:
+    for switch in service.switches:
+        for host in cloud.hosts_with(switch.role):
+            at = ats[host.name]
+            yield Step(
+                id=f"{service.name}/switch/{switch.name}@{host.name}",
+                host=host.name,
+                action=SetSwitch(
+                    container=switch.container,
+                    datapath_type=switch.datapath_type(at),
+                    bridges=dict(switch.bridges(at)),
+                    external_ids=dict(switch.external_ids(at)),
+                    other_config=dict(switch.other_config(at)),
+                ),
+                needs=needs.resolve((f"@{switch.container}", *switch.needs), service, host),
+            )
+
+
+def _secrets(
+    cloud: Cloud, services: Iterable[Service], steps: Iterable[Step]
+) -> Mapping[str, Secret]:
+    """Each placeholder that a step's text holds, and the secret that it stands for."""
+    known: dict[str, Secret] = {}
+    declared = [render.AUTHORITY, *(s for service in services for s in service.secrets(cloud))]
+    for secret in declared:
+        for text in (str(secret), *(secret.part(p) for p in secret.parts)):
+            known[text] = secret
+    found: dict[str, Secret] = {}
+    for step in steps:
+        for placeholder in find_placeholders(_texts(step)):
+            found[placeholder] = known.get(placeholder) or _password(placeholder)
+    return found
+
+
+def _texts(step: Step) -> str:
+    match step.action:
+        case WriteFiles(files=files):
+            return "\n".join(f.text for f in files)
+        case other:
+            return repr(other)
+
+
+def _password(placeholder: str) -> Secret:
+    """A secret that no service declares is a plain password."""
+    name, _, generation = placeholder.removeprefix("⟦secret:").removesuffix("⟧").rpartition(":")
+    return Secret(name=name, generation=int(generation))
+
+

@@ -1,0 +1,78 @@
+"""Jobs as steps: schemas and everything else that runs exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from cloudwright.declare.at import At
+from cloudwright.declare.service import Container, Job, Service, hosts_of
+from cloudwright.model.cloud import Cloud, Host
+from cloudwright.plan.body import body_of
+from cloudwright.plan.needs import Needs
+from cloudwright.plan.steps import RunJob, Step
+
+
+def schema_jobs(service: Service) -> tuple[Job, ...]:
+    """The job that makes each database's schema, proved by a table in it."""
+    return tuple(
+        Job(
+            name=f"schema-{database.name}",
+            command=lambda at, command=database.create: command,  # type: ignore[misc]
+            like=database.like,
+            probe=(
+                "SELECT 1 FROM information_schema.tables "
+                f"WHERE table_schema = '{database.name}' LIMIT 1"
+            ),
+            needs=database.needs,
+        )
+        for database in service.databases
+        if database.create
+    )
+
+
+def job_steps(
+    service: Service,
+    job: Job,
+    cloud: Cloud,
+    ats: Mapping[str, At],
+    image_ids: Mapping[str, str],
+    needs: Needs,
+) -> Iterable[Step]:
+    """One step, or one per host of the role that `job.each` names."""
+    like = container_named(service, job.like)
+    runner = hosts_of(cloud, like)[0]
+    subjects: tuple[Host | None, ...] = cloud.hosts_with(job.each) if job.each else (None,)
+    for subject in subjects:
+        suffix = f"@{subject.name}" if subject else ""
+        host_name = subject.name if subject else runner.name
+        command = job.command(ats[runner.name])
+        body = body_of(service, like, cloud, image_ids)
+        body = replace(
+            body,
+            # Through the start program's first half, so that a job sees the same files, at the
+            # same places and with the same owners, as the container that it is like.
+            command=("bash", "-c", f"set -e; sudo -E kolla_set_configs; {command}"),
+            environment={**body.environment, **job.environment(ats[runner.name])},
+            user=job.user or body.user,
+        )
+        yield Step(
+            id=f"{service.name}/job/{job.name}{suffix}",
+            host=runner.name,
+            action=RunJob(
+                job=f"{service.name}-{job.name}{suffix.replace('@', '-')}",
+                body=body,
+                probe=job.probe.replace("{host}", host_name),
+                ready=job.ready.replace("{host}", host_name),
+                meaning=f"{cloud.release} {command}",
+            ),
+            needs=needs.of_job(service, job, runner, subject),
+        )
+
+
+def container_named(service: Service, name: str) -> Container:
+    """The service's container of that name; KeyError is a fault of the declaration."""
+    for container in service.containers:
+        if container.name == name:
+            return container
+    raise KeyError(f"{service.name} has no container {name}")

@@ -1,0 +1,100 @@
+"""A container's files as text: its own, the operator's overrides merged last, and the start contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from cloudwright.declare import ini
+from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.service import Container, File, Service
+from cloudwright.model.overrides import Overrides
+from cloudwright.model.secrets import Ca, Secret
+from cloudwright.plan.steps import ConfigFile
+
+CONFIG_DIRECTORY = "/etc/cloudwright"
+CONFIG_MOUNT = "/var/lib/kolla/config_files"
+
+AUTHORITY = Secret(name="authority", recipe=Ca())
+"""The cloud's own certificate authority; every container trusts it."""
+
+
+def files_of(
+    service: Service, container: Container, at: At, overrides: Overrides
+) -> tuple[ConfigFile, ...]:
+    """Every file of the container's config directory on this host, by name."""
+    declared = dict(container.files(at))
+    declared["ca.pem"] = File(
+        content=AUTHORITY.part("certificate") + "\n", path=CA_PATH, mode="0644"
+    )
+    rendered = [
+        ConfigFile(name=name, text=_text(service, container, name, file, at, overrides))
+        for name, file in declared.items()
+    ]
+    rendered.append(ConfigFile(name="config.json", text=_start_file(container, declared)))
+    waits = container.waits(at)
+    if waits:
+        targets = [{"address": address, "port": port} for address, port in waits]
+        rendered.append(ConfigFile(name="wait.json", text=json.dumps(targets, indent=1) + "\n"))
+    return tuple(sorted(rendered, key=lambda f: f.name))
+
+
+def origins(
+    service: Service, container: Container, name: str, at: At, overrides: Overrides
+) -> tuple[ini.Setting, ...]:
+    """Each effective option of an INI file, and who set it; none for a file that is not INI."""
+    file = container.files(at)[name]
+    if isinstance(file.content, str):
+        return ()
+    return ini.settings(_layers(service, container, name, file.content, at, overrides))
+
+
+def _text(
+    service: Service, container: Container, name: str, file: File, at: At, overrides: Overrides
+) -> str:
+    if isinstance(file.content, str):
+        return file.content
+    layers = _layers(service, container, name, file.content, at, overrides)
+    return ini.render(ini.merge(*(fragment for _, fragment in layers)))
+
+
+def _layers(
+    service: Service,
+    container: Container,
+    name: str,
+    declared: ini.Ini,
+    at: At,
+    overrides: Overrides,
+) -> tuple[tuple[str, ini.Ini], ...]:
+    own = ((service.name, declared),)
+    return own + tuple(overrides.for_file(container.name, name, at.host.name))
+
+
+def _start_file(container: Container, files: Mapping[str, File]) -> str:
+    """`config.json`, as the Kolla image contract has it (every release reads this form)."""
+    contract = {
+        "command": container.command,
+        "config_files": [
+            {
+                "source": f"{CONFIG_MOUNT}/{name}",
+                "dest": file.path,
+                "owner": file.owner,
+                "perm": file.mode,
+            }
+            for name, file in sorted(files.items())
+        ],
+        "permissions": list(_permissions(container)),
+    }
+    return json.dumps(contract, indent=1) + "\n"
+
+
+def _permissions(container: Container) -> Iterable[dict[str, object]]:
+    for permission in container.permissions:
+        entry: dict[str, object] = {
+            "path": permission.path,
+            "owner": permission.owner,
+            "recurse": permission.recurse,
+        }
+        if permission.mode:
+            entry["perm"] = permission.mode
+        yield entry

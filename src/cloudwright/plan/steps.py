@@ -1,0 +1,191 @@
+"""The closed set of things that can be done, as data with a digest of all that decides what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from cloudwright.declare.service import Health
+
+DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigFile:
+    """One rendered file; `text` holds secrets as placeholders, so it is safe to show and hash."""
+
+    name: str
+    text: str
+    mode: str = "0600"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WriteFiles:
+    """The config directory of one container on one host: these files and no others."""
+
+    directory: str
+    files: tuple[ConfigFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MakeVolume:
+    """A named volume, made empty when missing, never removed by a plan."""
+
+    volume: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bind:
+    """A path of the host, or a named volume (no leading slash), inside a container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContainerBody:
+    """What the engine is told: shared by long-running containers and jobs."""
+
+    image: str
+    image_id: str
+    command: tuple[str, ...] = ()
+    user: str = ""
+    environment: Mapping[str, str]
+    binds: tuple[Bind, ...]
+    privileged: bool = False
+    capabilities: tuple[str, ...] = ()
+    host_pid: bool = False
+    host_ipc: bool = False
+    host_cgroups: bool = False
+    stop_seconds: int = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunContainer:
+    """A container that runs, of this body and with config files of this digest, and healthy."""
+
+    container: str
+    body: ContainerBody
+    config_digest: str
+    health: Health | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunJob:
+    """A command run once; `probe` gives a row exactly when its effect is in the database."""
+
+    job: str
+    body: ContainerBody
+    probe: str
+    ready: str = ""
+    meaning: str = ""
+    """What the digest is of: the command and the release, not the image's build."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MakeDatabase:
+    """A database and the user that owns it, with its password."""
+
+    database: str
+    user: str
+    password: str  # a placeholder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A service in Keystone's catalog and its URLs."""
+
+    service: str
+    type: str
+    description: str
+    internal: str
+    public: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MakeIdentity:
+    """A service's own Keystone user (project `service`, roles admin and service) and endpoints."""
+
+    region: str
+    user: str
+    password: str  # a placeholder
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetSwitch:
+    """Bridges, ports and keys in the Open vSwitch database of a host."""
+
+    container: str
+    datapath_type: str
+    bridges: Mapping[str, tuple[str, ...]]
+    external_ids: Mapping[str, str]
+    other_config: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoveContainer:
+    """A container of this cloud that nothing declares any more; its volumes stay."""
+
+    container: str
+
+
+Action = (
+    WriteFiles
+    | MakeVolume
+    | RunContainer
+    | RunJob
+    | MakeDatabase
+    | MakeIdentity
+    | SetSwitch
+    | RemoveContainer
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One thing that must be so: a stable `id`, where, what, and which steps come first."""
+
+    id: str
+    host: str  # where it is done; "" when any controller will do
+    action: Action
+    needs: frozenset[str] = frozenset()
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", digest_of(self.action))
+
+
+def digest_of(value: object) -> str:
+    """The digest of everything that decides what an action is.
+
+    Of a job it is the digest of its meaning alone, so that a new build of an image repeats none;
+    waiting times and health checks never enter one.
+    """
+    match value:
+        case RunJob(job=job, meaning=meaning, probe=probe):
+            data: Any = ["job", job, meaning, probe]
+        case RunContainer(container=name, body=body, config_digest=config):
+            data = ["container", name, _plain(body), config]
+        case _:
+            data = [type(value).__name__, _plain(value)]
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, mappings and tuples as what JSON can hold."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list | frozenset | set):
+        items = [_plain(v) for v in value]
+        return sorted(items) if isinstance(value, frozenset | set) else items
+    return value
