@@ -1,4 +1,4 @@
-"""What the operator asked for: the cloud that `cloud.yaml` describes, and nothing that was found."""
+"""What the operator asked for: the cloud that `cloud.yaml` describes, nothing that was found."""
 
 from __future__ import annotations
 
@@ -161,6 +161,8 @@ class Cloud:
     """In the file's order; the first controller does what is done once."""
     networks: Networks
     api: Api
+    ssh: Ssh = field(default_factory=Ssh)
+    """How hosts are reached, where a host does not say otherwise."""
     engine: Engine | None = None
     """The container engine; each host's own (Podman before Docker) when not given."""
     images: Images = field(default_factory=Images)
