@@ -1,0 +1,136 @@
+"""The cloud's databases, seen and made over the forwarded connection, as MariaDB's root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+
+from cloudwright.errors import HostError
+from cloudwright.plan.steps import MakeDatabase
+
+ROOT_SECRET = "root/database"
+MEMBER_PORT = 3306
+CONNECT_SECONDS = 5
+
+_JOBS_TABLE = (
+    "CREATE DATABASE IF NOT EXISTS cloudwright CHARACTER SET utf8mb4",
+    "CREATE TABLE IF NOT EXISTS cloudwright.jobs (id VARCHAR(255) PRIMARY KEY, "
+    "digest CHAR(16) NOT NULL, ended TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP) ENGINE=InnoDB",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseServer:
+    """A member of the database cluster behind a local UNIX socket."""
+
+    socket: Path
+    password: str
+
+    def __repr__(self) -> str:
+        return f"DatabaseServer({self.socket})"
+
+    async def query(self, statement: str, arguments: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """The rows of one statement; HostError when the server refuses or is not there."""
+        return (await self.run([(statement, arguments)]))[0]
+
+    async def run(
+        self, statements: Iterable[tuple[str, Sequence[object]]]
+    ) -> list[list[tuple[object, ...]]]:
+        """The rows of each statement, all over one connection."""
+        return await asyncio.to_thread(self._run, list(statements))
+
+    def _run(
+        self, statements: list[tuple[str, Sequence[object]]]
+    ) -> list[list[tuple[object, ...]]]:
+        try:
+            with closing(self._connect("root", self.password)) as connection:
+                with connection.cursor() as cursor:
+                    results = []
+                    for statement, arguments in statements:
+                        cursor.execute(statement, tuple(arguments) or None)
+                        results.append(list(cursor.fetchall()))
+                    return results
+        except pymysql.MySQLError as err:
+            raise HostError("the database refused", why=str(err)) from err
+
+    async def accepts(self, user: str, password: str) -> bool:
+        """Whether this user can log in with this password."""
+
+        def try_login() -> bool:
+            try:
+                self._connect(user, password).close()
+            except pymysql.MySQLError:
+                return False
+            return True
+
+        return await asyncio.to_thread(try_login)
+
+    def _connect(self, user: str, password: str) -> pymysql.Connection:  # type: ignore[type-arg]
+        return pymysql.connect(
+            unix_socket=str(self.socket),
+            user=user,
+            password=password,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=60,
+        )
+
+    async def digests(self) -> Mapping[str, str]:
+        """Step id → digest of each job that ran; empty when none ever did."""
+        rows = await self.query(
+            "SELECT 1 FROM information_schema.tables "
+            "WHERE table_schema = 'cloudwright' AND table_name = 'jobs'"
+        )
+        if not rows:
+            return {}
+        return {str(i): str(d) for i, d in await self.query("SELECT id, digest FROM cloudwright.jobs")}
+
+    async def record(self, id: str, digest: str) -> None:
+        """Keep that the job ran, beside what it made."""
+        statements: list[tuple[str, Sequence[object]]] = [(s, ()) for s in _JOBS_TABLE]
+        statements.append(
+            ("REPLACE INTO cloudwright.jobs (id, digest) VALUES (%s, %s)", (id, digest))
+        )
+        await self.run(statements)
+
+    async def gives_row(self, query: str) -> bool:
+        """Whether a probe gives a row; a table or database that is not there gives none."""
+        try:
+            return bool(await self.query(query))
+        except HostError as err:
+            if "doesn't exist" in err.why or "Unknown database" in err.why:
+                return False
+            raise
+
+    async def make(self, action: MakeDatabase, password: str) -> None:
+        """The database, its user with this password, and its rights; again changes nothing."""
+        name, user = _identifier(action.database), _identifier(action.user)
+        await self.run(
+            [
+                (f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4", ()),
+                (f"CREATE USER IF NOT EXISTS `{user}`@'%%' IDENTIFIED BY %s", (password,)),
+                (f"ALTER USER `{user}`@'%%' IDENTIFIED BY %s", (password,)),
+                (f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{user}`@'%'", ()),
+            ]
+        )
+
+    async def owners(self) -> frozenset[tuple[str, str]]:
+        """(database, user) for every user with rights on an existing database."""
+        rows = await self.query(
+            "SELECT db.Db, db.User FROM mysql.db JOIN information_schema.schemata "
+            "ON schema_name = REPLACE(db.Db, '\\\\', '') WHERE db.Host = '%'"
+        )
+        return frozenset((str(d).replace("\\", ""), str(u)) for d, u in rows)
+
+
+def _identifier(name: str) -> str:
+    """A name that may stand between backticks; everything else is refused."""
+    if not name.replace("_", "").isalnum():
+        raise HostError(f"not a name for a database or user: {name!r}")
+    return name

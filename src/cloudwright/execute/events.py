@@ -1,0 +1,96 @@
+"""What a run tells while it goes on; screen and journal are only consumers of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cloudwright.plan.difference import Planned
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted:
+    """The run begins, with all that it will do and where it writes its journal and logs."""
+
+    planned: tuple[Planned, ...]
+    directory: str
+    at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepStarted:
+    """All that the step needs is ready; it begins."""
+
+    id: str
+    host: str
+    what: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepWaits:
+    """The step waits for something outside, such as an API's first answer."""
+
+    id: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepDone:
+    """The step is as declared now."""
+
+    id: str
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepFailure:
+    """The step failed; `error` is the whole text for a person, `log` the file with everything."""
+
+    id: str
+    seconds: float
+    error: str
+    log: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepSkipped:
+    """The step was not tried, because `because` (a step's id, or `interrupted`) came first."""
+
+    id: str
+    because: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnded:
+    """The run is over."""
+
+    done: int
+    failed: int
+    skipped: int
+    seconds: float
+    at: float
+
+
+Event = RunStarted | StepStarted | StepWaits | StepDone | StepFailure | StepSkipped | RunEnded
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a run ended: ids of steps by result, and the errors."""
+
+    done: tuple[str, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    directory: str = ""
+    interrupted: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was planned is done."""
+        return not (self.failed or self.skipped or self.interrupted)

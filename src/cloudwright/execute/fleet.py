@@ -1,0 +1,98 @@
+"""Every host of a cloud, reached at once: one connection and one engine each, for a whole run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright.engine.api import Engine
+from cloudwright.engine.http import open_engine
+from cloudwright.errors import CloudError, Unreachable
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.cloud import Host as CloudHost
+from cloudwright.transport.host import Host
+from cloudwright.transport.ssh import SshAddress, connect_ssh
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One host: the way to it, and its container engine."""
+
+    host: Host
+    engine: Engine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """The hosts of a cloud by name."""
+
+    members: Mapping[str, Member]
+
+    def host(self, name: str) -> Host:
+        """The way to the host called `name`."""
+        return self.members[name].host
+
+    def engine(self, name: str) -> Engine:
+        """The container engine of the host called `name`."""
+        return self.members[name].engine
+
+
+def ssh_address(host: CloudHost, lab: Path) -> SshAddress:
+    """Where to log in; `lab` is the directory of the lab's keys, used when they are there."""
+    key = Path(host.ssh.key) if host.ssh.key else lab / "id_ed25519"
+    trusted = Path(host.ssh.known_hosts) if host.ssh.known_hosts else lab / "known_hosts"
+    return SshAddress(
+        host=host.address,
+        port=host.ssh.port,
+        user=host.ssh.user,
+        key_file=key if host.ssh.key or key.exists() else None,
+        known_hosts=trusted if host.ssh.known_hosts or trusted.exists() else None,
+    )
+
+
+@asynccontextmanager
+async def open_fleet(cloud: Cloud, lab: Path) -> AsyncIterator[Fleet]:
+    """Connect to every host side by side.
+
+    Raises the one error when one host failed, else Unreachable with the error of each.
+    """
+    results = await asyncio.gather(
+        *(_connect(host, cloud, lab) for host in cloud.hosts), return_exceptions=True
+    )
+    members = {m.host.name: m for m in results if isinstance(m, Member)}
+    try:
+        _raise_errors([r for r in results if isinstance(r, BaseException)])
+        yield Fleet(members=members)
+    finally:
+        await asyncio.gather(*(_close(member) for member in members.values()))
+
+
+async def _connect(host: CloudHost, cloud: Cloud, lab: Path) -> Member:
+    reached = await connect_ssh(host.name, ssh_address(host, lab))
+    try:
+        return Member(host=reached, engine=await open_engine(reached, cloud.engine))
+    except BaseException:
+        await reached.close()
+        raise
+
+
+async def _close(member: Member) -> None:
+    await member.engine.close()
+    await member.host.close()
+
+
+def _raise_errors(errors: list[BaseException]) -> None:
+    for error in errors:
+        if not isinstance(error, CloudError):
+            raise error
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise Unreachable(
+            f"{len(errors)} hosts cannot be used",
+            why="\n".join(str(e) for e in errors),
+            hint="nothing was touched; `cloudwright check --hosts` looks at each",
+        )

@@ -1,0 +1,126 @@
+"""The journal is a run as lines of JSON, for people: every event in order, none impossible."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from cloudwright.execute.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+    StepWaits,
+)
+
+JOURNAL = "journal.jsonl"
+
+
+class IllegalTransitionError(RuntimeError):
+    """A step did what no step can do, such as end before it began: a bug of ours."""
+
+
+class Journal:
+    """Consumes a run's events: checks each against what came before it, then writes one line.
+
+    A step goes planned → running → done or failed, or planned → skipped. Anything else raises
+    IllegalTransitionError, and so does a run that ends while a step still runs.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._states: dict[str, str] = {}
+        self._over = False
+        directory.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = (directory / JOURNAL).open("a", encoding="utf-8", buffering=1)
+
+    def __call__(self, event: Event) -> None:
+        """Take one event in; what was written survives a `kill -9` of this process."""
+        self._follow(event)
+        self._file.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _follow(self, event: Event) -> None:
+        if self._over:
+            raise IllegalTransitionError(f"{_name(event)} after the end of the run")
+        match event:
+            case RunStarted(planned=planned):
+                if self._states:
+                    raise IllegalTransitionError("a run that began begins again")
+                self._states = {p.step.id: "planned" for p in planned}
+            case StepStarted(id=id):
+                self._move(id, "planned", "running")
+            case StepWaits(id=id):
+                self._move(id, "running", "running")
+            case StepDone(id=id):
+                self._move(id, "running", "done")
+            case StepFailure(id=id):
+                self._move(id, "running", "failed")
+            case StepSkipped(id=id):
+                self._move(id, "planned", "skipped")
+            case RunEnded():
+                running = sorted(i for i, s in self._states.items() if s == "running")
+                if running:
+                    raise IllegalTransitionError(f"the run ended while {running[0]} ran")
+                self._over = True
+
+    def _move(self, id: str, old: str, new: str) -> None:
+        state = self._states.get(id, "unknown")
+        if state != old:
+            raise IllegalTransitionError(f"{id} is {state}, and cannot become {new}")
+        self._states[id] = new
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """One event as plain data; of a plan only what a reader needs, never a step's body."""
+    data: dict[str, Any] = {"event": _name(event)}
+    for item in fields(event):
+        value = getattr(event, item.name)
+        if item.name == "planned":
+            value = [
+                {"id": p.step.id, "host": p.step.host, "change": p.change.value, "why": p.why}
+                for p in value
+            ]
+        data[item.name] = value
+    return data
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a journal; a last line that was cut short is left out."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def new_run_directory(runs: Path, at: float) -> Path:
+    """A directory for a run that began `at` (seconds since the epoch), unlike any other there."""
+    stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(at))
+    for number in range(1, 1000):
+        directory = runs / (stamp if number == 1 else f"{stamp}.{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return directory
+    raise FileExistsError(f"a thousand runs began at {stamp} in {runs}")
+
+
+def log_path(directory: Path, step_id: str) -> Path:
+    """The file with everything that one step wrote: `glance/glance-api@a` → `glance.glance-api@a.log`."""
+    return directory / (re.sub(r"[^A-Za-z0-9@._-]", ".", step_id) + ".log")
+
+
+def _name(event: Event) -> str:
+    return type(event).__name__

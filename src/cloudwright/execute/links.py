@@ -1,0 +1,56 @@
+"""The ways into a running cloud: its database and its Keystone, over the first controller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright.declare.oslo import KEYSTONE_PORT
+from cloudwright.execute.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
+from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.keystone import ADMIN_SECRET, Keystone
+from cloudwright.execute.vault import Vault
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.secrets import Secret
+from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.render import AUTHORITY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Links:
+    """The database server, Keystone, and the value of every placeholder of the blueprint."""
+
+    database: DatabaseServer
+    keystone: Keystone
+    values: Mapping[str, str]
+
+
+@asynccontextmanager
+async def open_links(
+    fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
+) -> AsyncIterator[Links]:
+    """Make what secrets are missing and prepare the sockets; nothing is connected before use."""
+    root, admin = Secret(name=ROOT_SECRET), Secret(name=ADMIN_SECRET)
+    wanted = {*blueprint.secrets.values(), root, admin, AUTHORITY}
+    values = await asyncio.to_thread(vault.values, wanted)
+    first = cloud.first_controller
+    host = fleet.host(first.name)
+    url = f"https://{cloud.api.internal}:{KEYSTONE_PORT}"
+    database, api = await asyncio.gather(
+        host.tcp_socket(first.address, MEMBER_PORT),
+        host.tcp_socket(cloud.api.internal, KEYSTONE_PORT),
+    )
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
+        ca = Path(directory, "ca.pem")
+        ca.write_text(values[AUTHORITY.part("certificate")])
+        yield Links(
+            database=DatabaseServer(socket=database, password=values[str(root)]),
+            keystone=Keystone(url, values[str(admin)], ca, lambda _host, _port: api),
+            values=values,
+        )

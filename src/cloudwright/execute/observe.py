@@ -1,0 +1,180 @@
+"""Look at every host, database and Keystone at once, and say of each step what is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cloudwright.engine.api import ContainerState
+from cloudwright.errors import HostError
+from cloudwright.execute import labels
+from cloudwright.execute.config import config_differences
+from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.keystone import ROLES, Catalog
+from cloudwright.execute.links import Links, open_links
+from cloudwright.execute.switch import switch_difference
+from cloudwright.execute.vault import Vault
+from cloudwright.model.cloud import Cloud
+from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.difference import Observed, Seen
+from cloudwright.plan.steps import (
+    MakeDatabase,
+    MakeIdentity,
+    MakeVolume,
+    RunContainer,
+    RunJob,
+    SetSwitch,
+    Step,
+    WriteFiles,
+)
+
+DRIFTED = "drifted"
+"""No step has this digest: what is there is not what is declared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _HostView:
+    """What one host holds."""
+
+    seen: Mapping[str, Seen]
+    strays: tuple[tuple[str, str], ...]
+
+
+async def observe(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault) -> Observed:
+    """What was found for each step. Writes nothing outside the vault (which makes secrets)."""
+    async with open_links(fleet, cloud, blueprint, vault) as links:
+        steps = list(blueprint.steps.values())
+        hosts = asyncio.gather(*(_host(fleet, cloud, h.name, steps, links) for h in cloud.hosts))
+        central = asyncio.gather(_databases(links, steps), _identities(links, steps))
+        views, found = await asyncio.gather(hosts, central)
+    seen: dict[str, Seen] = {}
+    for part in (*(view.seen for view in views), *found):
+        seen.update(part)
+    return Observed(seen=seen, strays=tuple(s for view in views for s in view.strays))
+
+
+async def _host(
+    fleet: Fleet, cloud: Cloud, name: str, steps: Iterable[Step], links: Links
+) -> _HostView:
+    own = [s for s in steps if s.host == name]
+    engine = fleet.engine(name)
+    containers, volumes, files = await asyncio.gather(
+        engine.containers(), engine.volumes(), _files(fleet, name, own, links)
+    )
+    ours = {c.name: c for c in containers if c.labels.get(labels.CLOUD) == cloud.name}
+    there = {v.name for v in volumes}
+    seen: dict[str, Seen] = dict(files)
+    declared = set()
+    for step in own:
+        match step.action:
+            case RunContainer(container=container):
+                declared.add(container)
+                if container in ours:
+                    seen[step.id] = _container(step, ours[container])
+            case MakeVolume(volume=volume) if volume in there:
+                seen[step.id] = Seen(digest=step.digest)
+            case _:
+                pass
+    seen.update(await _switches(fleet, name, own, ours))
+    strays = tuple(
+        (name, c.name)
+        for c in ours.values()
+        if c.labels.get(labels.KIND) == "container" and c.name not in declared
+    )
+    return _HostView(seen=seen, strays=strays)
+
+
+def _container(step: Step, state: ContainerState) -> Seen:
+    assert isinstance(step.action, RunContainer)
+    wanted = step.action.body.image_id
+    if wanted and state.image_id != wanted:
+        return Seen(digest=DRIFTED, why="runs another image")
+    if state.labels.get(labels.DIGEST) != step.digest:
+        return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
+    if not state.running:
+        return Seen(digest=DRIFTED, why=f"is {state.state}, not running")
+    return Seen(digest=step.digest)
+
+
+async def _files(
+    fleet: Fleet, name: str, steps: Iterable[Step], links: Links
+) -> dict[str, Seen]:
+    wanted = {s.id: s.action for s in steps if isinstance(s.action, WriteFiles)}
+    differences = await config_differences(fleet.host(name), wanted, links.values)
+    digests = {s.id: s.digest for s in steps}
+    return {
+        id: Seen(digest=DRIFTED, why=why) if why else Seen(digest=digests[id])
+        for id, why in differences.items()
+    }
+
+
+async def _switches(
+    fleet: Fleet, name: str, steps: Iterable[Step], running: Mapping[str, ContainerState]
+) -> dict[str, Seen]:
+    seen = {}
+    for step in steps:
+        if not isinstance(step.action, SetSwitch):
+            continue
+        container = running.get(step.action.container)
+        if container is None or not container.running:
+            continue
+        why = await switch_difference(fleet.engine(name), step.action)
+        seen[step.id] = Seen(digest=DRIFTED, why=why) if why else Seen(digest=step.digest)
+    return seen
+
+
+async def _databases(links: Links, steps: Iterable[Step]) -> dict[str, Seen]:
+    """Databases, users and jobs; all are absent while no database answers."""
+    server = links.database
+    try:
+        owners, digests = await asyncio.gather(server.owners(), server.digests())
+    except HostError:
+        return {}
+    seen = {}
+    for step in steps:
+        match step.action:
+            case MakeDatabase(database=database, user=user, password=password):
+                if (database, user) in owners:
+                    fits = await server.accepts(user, links.values[password])
+                    seen[step.id] = (
+                        Seen(digest=step.digest)
+                        if fits
+                        else Seen(digest=DRIFTED, why=f"user {user} cannot log in")
+                    )
+            case RunJob(probe=probe):
+                if step.id in digests and await server.gives_row(probe):
+                    seen[step.id] = Seen(digest=digests[step.id], why="its meaning changed")
+            case _:
+                pass
+    return seen
+
+
+async def _identities(links: Links, steps: Iterable[Step]) -> dict[str, Seen]:
+    """Users and endpoints; all are absent while Keystone does not answer."""
+    wanted = [s for s in steps if isinstance(s.action, MakeIdentity)]
+    try:
+        catalog = await links.keystone.catalog()
+    except (HostError, OSError):
+        return {}
+    seen = {}
+    for step in wanted:
+        assert isinstance(step.action, MakeIdentity)
+        missing = _missing(step.action, catalog)
+        if missing:
+            seen[step.id] = Seen(digest=DRIFTED, why=missing)
+        else:
+            seen[step.id] = Seen(digest=step.digest)
+    return seen
+
+
+def _missing(action: MakeIdentity, catalog: Catalog) -> str:
+    """What of a service's identity Keystone does not hold, in words; empty when all is there."""
+    if action.user and not catalog.users.get(action.user, frozenset()) >= set(ROLES):
+        return f"user {action.user} or a role of it is missing"
+    for endpoint in action.endpoints:
+        for interface, url in (("internal", endpoint.internal), ("public", endpoint.public)):
+            found = catalog.endpoints.get((endpoint.type, interface))
+            if found != url:
+                return f"{interface} endpoint of {endpoint.type} is {found or 'missing'}"
+    return ""

@@ -1,0 +1,85 @@
+"""One use of a cloud: its file, its secrets, its hosts; what every verb begins with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright.declare.service import Service
+from cloudwright.execute.fleet import Fleet, open_fleet
+from cloudwright.execute.observe import observe
+from cloudwright.execute.run import execute as run_plan
+from cloudwright.execute.survey import survey
+from cloudwright.execute.vault import Vault
+from cloudwright.execute.events import Outcome, Tell
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.load import load
+from cloudwright.model.overrides import Overrides, load_overrides
+from cloudwright.plan.blueprint import Blueprint, World, make_blueprint
+from cloudwright.plan.difference import Observed, Plan, make_plan
+
+STATE_DIRECTORY = ".cloudwright"
+"""Beside `cloud.yaml`: secrets, runs, the lab's keys."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """`path` is that of `cloud.yaml`; `fleet` has one connection to each host."""
+
+    path: Path
+    cloud: Cloud
+    services: Sequence[Service]
+    overrides: Overrides
+    vault: Vault
+    fleet: Fleet
+
+    @property
+    def state(self) -> Path:
+        """Where this cloud's local files live."""
+        return self.path.parent / STATE_DIRECTORY
+
+    async def world(self) -> World:
+        """What the hosts are: facts and images."""
+        return await survey(self.fleet, self.cloud)
+
+    async def blueprint(self) -> Blueprint:
+        """All that must exist."""
+        return make_blueprint(self.cloud, self.services, await self.world(), self.overrides)
+
+    async def plan(self) -> tuple[Blueprint, Observed, Plan]:
+        """All that must exist, what was found, and what is missing or wrong."""
+        blueprint = await self.blueprint()
+        observed = await observe(self.fleet, self.cloud, blueprint, self.vault)
+        return blueprint, observed, make_plan(blueprint, observed)
+
+    async def execute(self, blueprint: Blueprint, plan: Plan, tell: Tell) -> Outcome:
+        """Do the plan; the journal and one log per step go to `.cloudwright/runs/<time>/`."""
+        return await run_plan(
+            self.fleet, self.cloud, blueprint, plan, self.vault, tell, self.state / "runs"
+        )
+
+
+def read_cloud(path: Path, services: Sequence[Service]) -> tuple[Cloud, Overrides]:
+    """The cloud and its overrides, or InvalidCloud with every problem; touches no host."""
+    cloud = load(path)
+    names = {c.name for s in services for c in s.containers} | {s.name for s in services}
+    return cloud, load_overrides(path.parent / cloud.overrides_dir, cloud, frozenset(names))
+
+
+@asynccontextmanager
+async def open_session(path: Path, services: Sequence[Service]) -> AsyncIterator[Session]:
+    """Load the cloud and connect to every host at once; Unreachable names each that failed."""
+    path = path.resolve()
+    cloud, overrides = read_cloud(path, services)
+    state = path.parent / STATE_DIRECTORY
+    async with open_fleet(cloud, state / "lab") as fleet:
+        yield Session(
+            path=path,
+            cloud=cloud,
+            services=services,
+            overrides=overrides,
+            vault=Vault(state),
+            fleet=fleet,
+        )

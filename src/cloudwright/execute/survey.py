@@ -1,0 +1,82 @@
+"""What the hosts are: facts in one round trip each, and the container images that they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+from cloudwright.errors import HostError
+from cloudwright.execute.fleet import Fleet
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.facts import Facts, Interface
+from cloudwright.plan.blueprint import World
+from cloudwright.transport.host import Host
+
+# One line a fact, so that a host needs nothing but a POSIX shell. KVM counts only when a probe
+# recorded that it ran a guest: the device alone can be there and still hang every one.
+_QUESTIONS = r"""
+echo cores=$(getconf _NPROCESSORS_ONLN)
+echo memory=$(awk '/^MemTotal/ {print $2*1024}' /proc/meminfo)
+echo disk=$(df -PB1 /var/lib/containers /var/lib 2>/dev/null | awk 'NR==2 {print $4}')
+echo arch=$(uname -m)
+echo now=$(date +%s)
+if [ "$(cat /var/lib/cloudwright/kvm 2>/dev/null)" = works ]; then echo kvm=yes; fi
+if [ -d /sys/module/openvswitch ] || modprobe -n openvswitch 2>/dev/null; then
+  if [ -d /sys/module/geneve ] || modprobe -n geneve 2>/dev/null; then echo ovs=yes; fi
+fi
+echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
+"""
+
+
+async def survey(fleet: Fleet, cloud: Cloud) -> World:
+    """Facts and images of every host, all at once; HostError names a host that did not answer."""
+    names = [host.name for host in cloud.hosts]
+    facts = await asyncio.gather(*(_facts(fleet, name) for name in names))
+    images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
+    ids = {tag: image.id for found in images for image in found for tag in image.tags}
+    return World(facts=dict(zip(names, facts, strict=True)), image_ids=ids)
+
+
+async def _facts(fleet: Fleet, name: str) -> Facts:
+    host, engine = fleet.host(name), fleet.engine(name)
+    before = time.time()
+    answer, version = await asyncio.gather(_answers(host), engine.version())
+    middle = (before + time.time()) / 2
+    try:
+        return Facts(
+            host=name,
+            engine=version.kind,
+            engine_version=version.version,
+            cores=int(answer["cores"]),
+            memory_bytes=int(float(answer["memory"])),
+            disk_free_bytes=int(answer.get("disk") or 0),
+            kvm=answer.get("kvm") == "yes",
+            kernel_ovs=answer.get("ovs") == "yes",
+            time_skew=round(int(answer["now"]) - middle, 1),
+            architecture=answer["arch"],
+            interfaces=_interfaces(answer.get("interfaces", "")),
+        )
+    except (KeyError, ValueError) as err:
+        raise HostError("a host did not say what it is", where=name, why=repr(err)) from err
+
+
+async def _answers(host: Host) -> dict[str, str]:
+    done = await host.run(_QUESTIONS)
+    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    return {key: value for key, _, value in pairs}
+
+
+def _interfaces(text: str) -> tuple[Interface, ...]:
+    if not text:
+        return ()
+    return tuple(
+        Interface(
+            name=str(link["ifname"]),
+            mtu=int(link.get("mtu", 1500)),
+            addresses=tuple(
+                f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", ()) if "local" in a
+            ),
+        )
+        for link in json.loads(text)
+    )
