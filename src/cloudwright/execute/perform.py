@@ -1,0 +1,229 @@
+"""Do one step: each kind of action becomes calls to a host, its engine, the database or Keystone."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from cloudwright.engine.api import ContainerSpec, Engine, Mount, Ulimit
+from cloudwright.errors import CloudError, EngineError, StepFailed
+from cloudwright.execute import labels
+from cloudwright.execute.config import write_config
+from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.health import probe
+from cloudwright.execute.links import Links
+from cloudwright.execute.switch import set_switch
+from cloudwright.model.cloud import Cloud
+from cloudwright.plan.steps import (
+    Bind,
+    ContainerBody,
+    MakeDatabase,
+    MakeIdentity,
+    MakeVolume,
+    RemoveContainer,
+    RunContainer,
+    RunJob,
+    SetSwitch,
+    Step,
+    WriteFiles,
+)
+
+POLL_SECONDS = 0.15
+"""Between two questions whether something is ready."""
+
+RETRY_SECONDS = 60
+"""A database or Keystone that just became ready may refuse a first call (its peers start)."""
+
+READY_SECONDS = 180
+"""How long a job waits for what must be in the database before it."""
+
+OPEN_FILES = 20_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doing:
+    """What every step needs: hosts, ways in, and where its log and its waits go."""
+
+    fleet: Fleet
+    cloud: Cloud
+    links: Links
+    log: Callable[[str], None]
+    waits: Callable[[str], None]
+
+
+async def perform(step: Step, doing: Doing) -> None:
+    """Make it so, and return once it is ready; again does no harm.
+
+    Raises a CloudError whose text is for a person.
+    """
+    engine = doing.fleet.engine(step.host)
+    match step.action:
+        case WriteFiles() as action:
+            await write_config(doing.fleet.host(step.host), action, doing.links.values)
+        case MakeVolume(volume=volume):
+            await engine.create_volume(volume, {labels.CLOUD: doing.cloud.name})
+        case RunContainer() as action:
+            await _run_container(step, action, doing)
+        case RunJob() as action:
+            await _run_job(step, action, doing)
+        case MakeDatabase() as action:
+            password = doing.links.values[action.password]
+            await _retry(lambda: doing.links.database.make(action, password), doing)
+        case MakeIdentity() as action:
+            password = doing.links.values[action.password] if action.password else ""
+            await _retry(lambda: doing.links.keystone.make(action, password), doing)
+        case SetSwitch() as action:
+            await set_switch(engine, action)
+        case RemoveContainer(container=container):
+            await _remove(engine, container, 60)
+        case _:
+            assert_never(step.action)
+
+
+async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None:
+    engine = doing.fleet.engine(step.host)
+    await _make_sources(action.body, step, doing)
+    await _remove(engine, action.container, action.body.stop_seconds)
+    await engine.create(_spec(step, action.container, action.body, doing, kind="container"))
+    await engine.start(action.container)
+    await _wait_healthy(step, action, doing)
+
+
+async def _wait_healthy(step: Step, action: RunContainer, doing: Doing) -> None:
+    host, engine = doing.fleet.host(step.host), doing.fleet.engine(step.host)
+    address = doing.cloud.host(step.host).address
+    seconds = action.health.seconds if action.health else 0
+    deadline = asyncio.get_running_loop().time() + seconds
+    told = ""
+    while wrong := await probe(host, engine, address, action.container, action.health):
+        state = await engine.inspect(action.container)
+        if not state.running and state.state != "created":
+            doing.log(f"{action.container} is {state.state} with code {state.exit_code}")
+        if asyncio.get_running_loop().time() > deadline:
+            raise StepFailed(
+                f"{action.container} did not become healthy within {seconds} s: {wrong}",
+                where=f"{step.id}",
+                why=await last_lines(engine, action.container),
+                hint=f"`cloudwright logs {action.container}` shows all; `apply` resumes here",
+            )
+        if wrong != told:
+            doing.waits(wrong)
+            told = wrong
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _run_job(step: Step, action: RunJob, doing: Doing) -> None:
+    engine, database = doing.fleet.engine(step.host), doing.links.database
+    if action.ready:
+        await _wait_row(step, action.ready, doing)
+    name = f"job-{action.job}"
+    await _remove(engine, name, 0)
+    await engine.create(_spec(step, name, action.body, doing, kind="job"))
+    try:
+        await engine.start(name)
+        code = await engine.wait(name)
+        output = await last_lines(engine, name, 400)
+        doing.log(output)
+        if code != 0:
+            raise StepFailed(
+                f"the job ended with code {code}", where=step.id, why=output,
+                hint="its command is safe to repeat; `apply` resumes here",
+            )
+    finally:
+        await _remove(engine, name, 0)
+    if not await database.gives_row(action.probe):
+        raise StepFailed("the job ended well but its effect is not in the database",
+                         where=step.id, why=action.probe)
+    await database.record(step.id, step.digest)
+
+
+async def _wait_row(step: Step, query: str, doing: Doing) -> None:
+    deadline = asyncio.get_running_loop().time() + READY_SECONDS
+    doing.waits(f"for a row: {query}")
+    while not await doing.links.database.gives_row(query):
+        if asyncio.get_running_loop().time() > deadline:
+            raise StepFailed(
+                f"what the job needs was not in the database within {READY_SECONDS} s",
+                where=step.id, why=query,
+            )
+        await asyncio.sleep(POLL_SECONDS * 2)
+
+
+async def _retry(work: Callable[[], object], doing: Doing) -> None:
+    """Call until it works; raises the last error after RETRY_SECONDS."""
+    deadline = asyncio.get_running_loop().time() + RETRY_SECONDS
+    while True:
+        try:
+            await work()  # type: ignore[misc]
+            return
+        except CloudError as err:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            doing.log(str(err))
+            doing.waits(err.what)
+            await asyncio.sleep(POLL_SECONDS * 4)
+
+
+async def _make_sources(body: ContainerBody, step: Step, doing: Doing) -> None:
+    """Directories to be mounted, before the engine would refuse or guess what they should be."""
+    sources = [b.source for b in body.binds if b.source.startswith("/")]
+    quoted = " ".join(shlex.quote(s) for s in sources)
+    await doing.fleet.host(step.host).run(
+        f'for d in {quoted}; do [ -e "$d" ] || mkdir -p "$d"; done'
+    )
+
+
+async def _remove(engine: Engine, name: str, seconds: int) -> None:
+    """Stop and remove; a container that is not there is what we wanted."""
+    try:
+        if seconds:
+            await engine.stop(name, seconds)
+        await engine.remove(name, force=True)
+    except EngineError as err:
+        if err.status != 404:
+            raise
+
+
+async def last_lines(engine: Engine, name: str, count: int = 20) -> str:
+    """The last lines that a container wrote."""
+    try:
+        return "\n".join([line async for line in engine.logs(name, tail=count)])
+    except EngineError as err:
+        return str(err)
+
+
+def _spec(
+    step: Step, name: str, body: ContainerBody, doing: Doing, *, kind: str
+) -> ContainerSpec:
+    return ContainerSpec(
+        name=name,
+        image=body.image_id or body.image,
+        command=body.command or None,
+        environment=body.environment,
+        labels={
+            labels.CLOUD: doing.cloud.name,
+            labels.STEP: step.id,
+            labels.DIGEST: step.digest,
+            labels.KIND: kind,
+        },
+        mounts=tuple(_mount(b) for b in body.binds),
+        user=body.user,
+        privileged=body.privileged,
+        capabilities=body.capabilities,
+        pid_host=body.host_pid,
+        ipc_host=body.host_ipc,
+        cgroupns_host=body.host_cgroups,
+        restart="unless-stopped" if kind == "container" else "no",
+        stop_seconds=body.stop_seconds,
+        ulimits=(Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),),
+    )
+
+
+def _mount(bind: Bind) -> Mount:
+    propagation = "rshared" if bind.shared else ""
+    return Mount(
+        source=bind.source, target=bind.target, read_only=bind.read_only, propagation=propagation
+    )

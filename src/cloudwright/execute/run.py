@@ -1,0 +1,180 @@
+"""Walk the plan: every step as soon as all it needs is done; a failure stops only what needed it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudwright.errors import CloudError
+from cloudwright.execute.events import (
+    Event,
+    Outcome,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+    StepWaits,
+    Tell,
+)
+from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.links import open_links
+from cloudwright.execute.perform import Doing, perform
+from cloudwright.execute.steplog import StepLogs
+from cloudwright.execute.vault import Vault
+from cloudwright.model.cloud import Cloud
+from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.difference import Plan, Planned
+from cloudwright.plan.steps import Step
+
+PER_HOST = 12
+"""Steps at a time on one host: most of them wait."""
+
+Perform = Callable[[Step, Callable[[str], None], Callable[[str], None]], Awaitable[None]]
+"""Do a step; the functions take lines of its log and reasons of its waits."""
+
+
+async def execute(
+    fleet: Fleet,
+    cloud: Cloud,
+    blueprint: Blueprint,
+    plan: Plan,
+    vault: Vault,
+    tell: Tell,
+    runs: Path,
+) -> Outcome:
+    """Do the plan on the real hosts; journal events go to `tell`, logs below `runs`."""
+    logs = StepLogs(runs / time.strftime("%Y-%m-%dT%H-%M-%S"))
+    async with open_links(fleet, cloud, blueprint, vault) as links:
+
+        async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:
+            await perform(
+                step, Doing(fleet=fleet, cloud=cloud, links=links, log=log, waits=waits)
+            )
+
+        return await walk(plan, do, tell, logs)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The state of one walk: which steps are done, failed or skipped, and who waits for whom."""
+
+    plan: Plan
+    do: Perform
+    tell: Tell
+    logs: StepLogs
+    finished: dict[str, asyncio.Event] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    stopping: bool = False
+    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+
+async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
+    """Run every planned step with `do`, side by side where needs allow it.
+
+    Cancelling the task once lets running steps end and starts none (the outcome says
+    `interrupted`); cancelling it again ends them where they are.
+    """
+    began = time.monotonic()
+    state = _Walk(plan=plan, do=do, tell=tell, logs=logs)
+    state.finished = {p.step.id: asyncio.Event() for p in plan.planned}
+    state.slots = {p.step.host: asyncio.Semaphore(PER_HOST) for p in plan.planned}
+    tell(RunStarted(planned=plan.planned, directory=str(logs.directory), at=time.time()))
+    tasks = [asyncio.create_task(_step(state, planned)) for planned in plan.planned]
+    try:
+        await _finish(tasks, state)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    ended = RunEnded(
+        done=len(state.done),
+        failed=len(state.failed),
+        skipped=len(state.skipped),
+        seconds=time.monotonic() - began,
+        at=time.time(),
+    )
+    tell(ended)
+    return Outcome(
+        done=tuple(state.done),
+        failed=state.failed,
+        skipped=state.skipped,
+        directory=str(logs.directory),
+        interrupted=state.stopping,
+    )
+
+
+async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
+    """Wait for all; a first cancellation only stops new steps from starting."""
+    together = asyncio.gather(*tasks)
+    try:
+        await asyncio.shield(together)
+    except asyncio.CancelledError:
+        state.stopping = True
+        await together
+
+
+async def _step(state: _Walk, planned: Planned) -> None:
+    step = planned.step
+    try:
+        for need in sorted(state.plan.needs.get(step.id, frozenset())):
+            await state.finished[need].wait()
+            if need in state.failed or need in state.skipped:
+                _skip(state, step, state.skipped.get(need, need))
+                return
+        async with state.slots[step.host]:
+            if state.stopping:
+                _skip(state, step, "interrupted")
+                return
+            await _perform(state, planned)
+    finally:
+        state.finished[step.id].set()
+
+
+def _skip(state: _Walk, step: Step, because: str) -> None:
+    state.skipped[step.id] = because
+    state.tell(StepSkipped(id=step.id, because=because, at=time.time()))
+
+
+async def _perform(state: _Walk, planned: Planned) -> None:
+    step = planned.step
+    began = time.monotonic()
+
+    def say(event: Event) -> None:
+        state.tell(event)
+
+    say(StepStarted(id=step.id, host=step.host, what=planned.why, at=time.time()))
+    with state.logs.open(step.id) as log:
+
+        def waits(reason: str) -> None:
+            log(f"waits: {reason}")
+            say(StepWaits(id=step.id, reason=reason, at=time.time()))
+
+        try:
+            await state.do(step, log, waits)
+        except CloudError as err:
+            error = str(err)
+        except Exception:
+            error = f"a bug of ours:\n{traceback.format_exc()}"
+        else:
+            state.done.append(step.id)
+            say(StepDone(id=step.id, seconds=time.monotonic() - began, at=time.time()))
+            return
+        log(error)
+    state.failed[step.id] = error
+    say(
+        StepFailure(
+            id=step.id,
+            seconds=time.monotonic() - began,
+            error=error,
+            log=str(state.logs.path(step.id)),
+            at=time.time(),
+        )
+    )
