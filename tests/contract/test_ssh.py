@@ -126,7 +126,9 @@ def test_stdin_arrives_byte_for_byte(sshd: Sshd, size: int) -> None:
         done = await host.run("sha256sum", stdin=data)
         assert done.stdout.split()[0] == hashlib.sha256(data).hexdigest()
         # What a command leaves unread must not become the next command.
-        assert (await host.run("head -c 1 >/dev/null; exit 4", stdin=data, check=False)).status == 4
+        assert (
+            await host.run("head -c 1 >/dev/null; exit 4", stdin=data, check=False)
+        ).status == 4
         assert (await host.run("echo still here")).stdout == "still here\n"
 
     with_host(sshd, test)
@@ -181,7 +183,9 @@ def test_put_writes_content_mode_owner_and_parents(sshd: Sshd, tmp_path: Path) -
     binary = os.urandom(3000)
     files = [
         File(path=f"{tmp_path}/open/deep/a.conf", content=b"a\n", mode=0o644),
-        File(path=f"{tmp_path}/open/deep/it's b", content=binary, mode=0o600, owner="daemon:42424"),
+        File(
+            path=f"{tmp_path}/open/deep/it's b", content=binary, mode=0o600, owner="daemon:42424"
+        ),
         File(path=f"{tmp_path}/secret/key", content=b"", mode=0o400),
     ]
 

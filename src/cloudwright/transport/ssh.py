@@ -106,6 +106,7 @@ class SshHost:
         self._slots = asyncio.Semaphore(SHELLS)
         self._sockets: dict[str, Path] = {}
         self._socket_lock = asyncio.Lock()
+        self._listeners: list[asyncssh.SSHListener] = []
         self._directory: Path | None = None
 
     @property
@@ -167,6 +168,10 @@ class SshHost:
 
     async def close(self) -> None:
         """Let the connection and every forwarded socket go."""
+        for listener in self._listeners:
+            listener.close()
+            await listener.wait_closed()
+        self._listeners.clear()
         self._connection.close()
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             await asyncio.wait_for(self._connection.wait_closed(), 5)
@@ -207,12 +212,14 @@ class SshHost:
         with contextlib.suppress(OSError, asyncssh.Error, ShellLostError, TimeoutError):
             async with asyncio.timeout(5):
                 helper = self._idle.pop() if self._idle else await self._open()
-                await helper.run(f"kill -KILL -- -{shell.group}")
+                await helper.run(f"kill -s KILL -- -{shell.group}")
                 self._idle.append(helper)
 
     def _lost(self, error: Exception) -> Unreachable:
         said = (
-            error.stderr.decode(errors="replace").strip() if isinstance(error, ShellLostError) else ""
+            error.stderr.decode(errors="replace").strip()
+            if isinstance(error, ShellLostError)
+            else ""
         )
         if said and self._address.user != "root" and "sudo" in said:
             return Unreachable(
@@ -232,10 +239,12 @@ class SshHost:
         self, key: str, forward: Callable[[str], Awaitable[asyncssh.SSHListener]]
     ) -> Path:
         async with self._socket_lock:
+            if self._connection.is_closed():
+                raise self._lost(ConnectionError("it is closed"))
             if key not in self._sockets:
                 path = self._socket_directory() / f"{len(self._sockets)}.sock"
                 try:
-                    await forward(str(path))
+                    self._listeners.append(await forward(str(path)))
                 except (OSError, asyncssh.Error) as error:
                     raise self._lost(error) from error
                 path.chmod(0o600)
