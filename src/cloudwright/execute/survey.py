@@ -8,20 +8,20 @@ import time
 
 from cloudwright.errors import HostError
 from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.kvm import kvm_works
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts, Interface
 from cloudwright.plan.blueprint import World
+from cloudwright.plan.body import image_reference
 from cloudwright.transport.host import Host
 
-# One line a fact, so that a host needs nothing but a POSIX shell. KVM counts only when a probe
-# recorded that it ran a guest: the device alone can be there and still hang every one.
+# One line a fact, so that a host needs nothing but a POSIX shell.
 _QUESTIONS = r"""
 echo cores=$(getconf _NPROCESSORS_ONLN)
 echo memory=$(awk '/^MemTotal/ {print $2*1024}' /proc/meminfo)
 echo disk=$(df -PB1 /var/lib/containers /var/lib 2>/dev/null | awk 'NR==2 {print $4}')
 echo arch=$(uname -m)
 echo now=$(date +%s)
-if [ "$(cat /var/lib/cloudwright/kvm 2>/dev/null)" = works ]; then echo kvm=yes; fi
 if [ -d /sys/module/openvswitch ] || modprobe -n openvswitch 2>/dev/null; then
   if [ -d /sys/module/geneve ] || modprobe -n geneve 2>/dev/null; then echo ovs=yes; fi
 fi
@@ -32,17 +32,23 @@ echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
 async def survey(fleet: Fleet, cloud: Cloud) -> World:
     """Facts and images of every host, all at once; HostError names a host that did not answer."""
     names = [host.name for host in cloud.hosts]
-    facts = await asyncio.gather(*(_facts(fleet, name) for name in names))
     images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
+    probe = image_reference(cloud, "nova")
+    hypervisors = [host.name for host in cloud.hosts_with("compute")]
+    facts = await asyncio.gather(
+        *(_facts(fleet, name, probe if name in hypervisors else "") for name in names)
+    )
     ids = {tag: image.id for found in images for image in found for tag in image.tags}
     return World(facts=dict(zip(names, facts, strict=True)), image_ids=ids)
 
 
-async def _facts(fleet: Fleet, name: str) -> Facts:
+async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:
+    """`kvm_image` has QEMU for the KVM probe; empty on a host that runs no instances."""
     host, engine = fleet.host(name), fleet.engine(name)
     before = time.time()
     answer, version = await asyncio.gather(_answers(host), engine.version())
     middle = (before + time.time()) / 2
+    kvm = bool(kvm_image) and await kvm_works(host, engine, kvm_image)
     try:
         return Facts(
             host=name,
@@ -51,7 +57,7 @@ async def _facts(fleet: Fleet, name: str) -> Facts:
             cores=int(answer["cores"]),
             memory_bytes=int(float(answer["memory"])),
             disk_free_bytes=int(answer.get("disk") or 0),
-            kvm=answer.get("kvm") == "yes",
+            kvm=kvm,
             kernel_ovs=answer.get("ovs") == "yes",
             time_skew=round(int(answer["now"]) - middle, 1),
             architecture=answer["arch"],

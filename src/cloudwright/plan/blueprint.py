@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloudwright.declare.at import At, Frontend
-from cloudwright.declare.service import Container, Service, hosts_of
+from cloudwright.declare.at import BACKEND_OFFSET, At, Frontend
+from cloudwright.declare.service import (
+    Container,
+    Health,
+    HttpHealth,
+    Service,
+    TcpHealth,
+    hosts_of,
+)
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Overrides
@@ -142,10 +149,20 @@ def _container_steps(
             container=container.name,
             body=body_of(service, container, at.cloud, world.image_ids),
             config_digest=digest_of(files.action),
-            health=container.health,
+            health=_health(container),
         ),
         needs=needs.of_container(service, container, at.host),
     )
+
+
+def _health(container: Container) -> Health | None:
+    """Its own, or, for an API, that its back answers as the load balancer asks it."""
+    if container.health or not container.api:
+        return container.health
+    port = container.api.port + BACKEND_OFFSET
+    if container.api.mode == "tcp":
+        return TcpHealth(port=port)
+    return HttpHealth(port=port, path=container.api.check)
 
 
 def _database_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[Step]:

@@ -10,17 +10,17 @@ from cloudwright.plan.render import CONFIG_DIRECTORY, CONFIG_MOUNT
 from cloudwright.plan.steps import Bind, ContainerBody
 
 
-def image_reference(cloud: Cloud, service: Service, container: Container) -> str:
-    """The name and tag of a container's image."""
-    name = container.image or (service.image.name if service.image else service.name)
-    return f"{cloud.images.prefix}/{name}:{cloud.release}"
+def image_reference(cloud: Cloud, image: str) -> str:
+    """The full name and tag of the container image that declarations call `image`."""
+    return f"{cloud.images.prefix}/{image}:{cloud.release}"
 
 
 def body_of(
     service: Service, container: Container, cloud: Cloud, image_ids: Mapping[str, str]
 ) -> ContainerBody:
     """The engine's view of a container, as the Kolla image contract wants it."""
-    image = image_reference(cloud, service, container)
+    own = service.image.name if service.image else service.name
+    image = image_reference(cloud, container.image or own)
     binds = [
         Bind(source=f"{CONFIG_DIRECTORY}/{container.name}", target=CONFIG_MOUNT, read_only=True)
     ]
