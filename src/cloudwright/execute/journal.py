@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -31,25 +29,28 @@ class IllegalTransitionError(RuntimeError):
 class Journal:
     """Consumes a run's events: checks each against what came before it, then writes one line.
 
-    A step goes planned → running → done or failed, or planned → skipped. Anything else raises
-    IllegalTransitionError, and so does a run that ends while a step still runs.
+    The file is `journal.jsonl` in the run's own directory. A step goes planned → running → done
+    or failed, or planned → skipped. Anything else raises IllegalTransitionError, and so does a
+    run that ends while a step still runs.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self) -> None:
         self._states: dict[str, str] = {}
+        self._file: TextIO | None = None
         self._over = False
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = (directory / JOURNAL).open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, event: Event) -> None:
         """Take one event in; what was written survives a `kill -9` of this process."""
         self._follow(event)
+        if isinstance(event, RunStarted):
+            directory = Path(event.directory)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = (directory / JOURNAL).open("a", encoding="utf-8", buffering=1)
+        if self._file is None:
+            raise IllegalTransitionError(f"{_name(event)} before the run began")
         self._file.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._file.close()
+        if self._over:
+            self._file.close()
 
     def _follow(self, event: Event) -> None:
         if self._over:
@@ -102,24 +103,6 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             if line.endswith("\n"):
                 yield json.loads(line)
-
-
-def new_run_directory(runs: Path, at: float) -> Path:
-    """A directory for a run that began `at` (seconds since the epoch), unlike any other there."""
-    stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(at))
-    for number in range(1, 1000):
-        directory = runs / (stamp if number == 1 else f"{stamp}.{number}")
-        try:
-            directory.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return directory
-    raise FileExistsError(f"a thousand runs began at {stamp} in {runs}")
-
-
-def log_path(directory: Path, step_id: str) -> Path:
-    """The file with everything that one step wrote: `glance/glance-api@a` → `glance.glance-api@a.log`."""
-    return directory / (re.sub(r"[^A-Za-z0-9@._-]", ".", step_id) + ".log")
 
 
 def _name(event: Event) -> str:

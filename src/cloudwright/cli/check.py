@@ -1,0 +1,45 @@
+"""`check` says everything that is wrong with a cloud before anything is touched."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cloudwright.cli.options import with_cloud
+
+
+@click.command()
+@click.option("--hosts", is_flag=True, help="Look at the hosts too: SSH, engine, space, clocks.")
+@with_cloud
+def check(path: Path, hosts: bool) -> int:
+    """Validate CLOUD and its overrides offline: every problem at once, with its place.
+
+    With --hosts also log in to each host and look at what stands in the way: engine and its
+    quirks, cores, memory, disk, clock skew, ports in use, kernel features, and whether KVM
+    really runs a guest. Exits 2 for a wrong file, 4 for a host that cannot do its part.
+    """
+    from cloudwright.execute.session import read_cloud
+    from cloudwright.services import SERVICES
+
+    cloud, _ = read_cloud(path, SERVICES)
+    click.echo(
+        f"{path}: cloud {cloud.name}, release {cloud.release}, "
+        f"{len(cloud.hosts)} host{'' if len(cloud.hosts) == 1 else 's'}: well formed"
+    )
+    return asyncio.run(_check_hosts(path)) if hosts else 0
+
+
+async def _check_hosts(path: Path) -> int:
+    from cloudwright.execute.preflight import preflight
+    from cloudwright.execute.session import open_session
+    from cloudwright.services import SERVICES
+
+    async with open_session(path, SERVICES) as session:
+        findings = await preflight(session.fleet, session.cloud, session.services)
+    for finding in findings:
+        click.echo(str(finding))
+    wrong = sum(finding.is_error for finding in findings)
+    click.echo(f"{wrong} problems on the hosts" if wrong else "the hosts are ready")
+    return 4 if wrong else 0

@@ -1,0 +1,89 @@
+"""A run as plain lines, for a pipe or a log: one when a step starts, waits, ends or fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from cloudwright.execute.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+    StepWaits,
+    Tell,
+)
+from cloudwright.execute.journal import Journal
+
+
+@dataclass(slots=True)
+class PlainView:
+    """Writes with `write`; knows of the run how many steps it has and how many are over."""
+
+    write: Callable[[str], None]
+    began: float = 0.0
+    total: int = 0
+    over: int = 0
+    hosts: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case RunStarted(planned=planned, directory=directory, at=at):
+                self.began, self.total = at, len(planned)
+                self.hosts = {p.step.id: p.step.host for p in planned}
+                self._line(at, f"{self.total} steps; journal and logs in {directory}")
+            case StepStarted(id=id, at=at):
+                self._line(at, f"        … {self._place(id)}")
+            case StepWaits(id=id, reason=reason, at=at):
+                self._line(at, f"        … {self._place(id)} waits: {reason}")
+            case StepDone(id=id, seconds=seconds, at=at):
+                self._end(at, f"✓ {self._place(id)} ({seconds:.1f} s)")
+            case StepFailure(id=id, error=error, log=log, at=at):
+                self._end(at, f"✗ {self._place(id)} FAILED; log: {log}")
+                for line in error.splitlines():
+                    self.write(f"           {line}")
+            case StepSkipped(id=id, because=because, at=at):
+                self._end(at, f"- {self._place(id)} skipped because of {because}")
+            case RunEnded(done=done, failed=failed, skipped=skipped, seconds=seconds, at=at):
+                self._line(
+                    at, f"{done} done, {failed} failed, {skipped} skipped in {seconds:.1f} s"
+                )
+
+    def _end(self, at: float, text: str) -> None:
+        self.over += 1
+        width = len(str(self.total))
+        self._line(at, f"{self.over:>{width}}/{self.total} {text}")
+
+    def _line(self, at: float, text: str) -> None:
+        self.write(f"[{at - self.began:6.1f} s] {text}")
+
+    def _place(self, id: str) -> str:
+        host = self.hosts.get(id, "")
+        return id if "@" in id or not host else f"{id} on {host}"
+
+
+@contextmanager
+def watch(plain: bool = False) -> Iterator[Tell]:
+    """A consumer for a run's events: the journal first, then the view that fits where we write."""
+    journal = Journal()
+    if plain or not sys.stdout.isatty():
+        yield _both(journal, PlainView(write=lambda line: print(line, flush=True)))
+        return
+    from cloudwright.cli.view_rich import live_view
+
+    with live_view() as view:
+        yield _both(journal, view)
+
+
+def _both(first: Tell, second: Tell) -> Tell:
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell

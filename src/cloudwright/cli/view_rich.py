@@ -1,0 +1,159 @@
+"""A run on a terminal: what runs where and since when, what it waits for, what is next, what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cloudwright.execute.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+    StepWaits,
+    Tell,
+)
+from cloudwright.plan.steps import Step
+
+REFRESH_PER_SECOND = 8
+ROWS = 14
+"""Running steps shown at most; the terminal may be small."""
+NEXT = 4
+QUIET_SECONDS = 1.0
+"""A step that took less leaves no line behind: most do, and they would hide the others."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A step under way; `since` and `now` are seconds since the epoch."""
+
+    host: str
+    since: float
+    waits: str = ""
+
+
+@dataclass(slots=True)
+class LiveView:
+    """What the screen must know; `say` prints a line above the live part."""
+
+    say: Callable[[str], None]
+    clock: Callable[[], float]
+    began: float = 0.0
+    steps: dict[str, Step] = field(default_factory=dict)
+    running: dict[str, Running] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+    failed: int = 0
+    skipped: int = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case RunStarted(planned=planned, directory=directory, at=at):
+                self.began = at
+                self.steps = {p.step.id: p.step for p in planned}
+                self.say(f"[dim]journal and logs in {escape(directory)}[/]")
+            case StepStarted(id=id, host=host, at=at):
+                self.running[id] = Running(host=host, since=at)
+            case StepWaits(id=id, reason=reason):
+                self.running[id].waits = reason
+            case StepDone(id=id, seconds=seconds):
+                self._end(id)
+                if seconds >= QUIET_SECONDS:
+                    self.say(f"[green]✓[/] {escape(id)} [dim]{seconds:.1f} s[/]")
+            case StepFailure():
+                self._fail(event)
+            case StepSkipped(id=id):
+                self._end(id)
+                self.skipped += 1
+            case RunEnded():
+                self._sum_up(event)
+
+    def screen(self) -> RenderableType:
+        """The live part, as it is now."""
+        now = self.clock()
+        done, total = len(self.over), len(self.steps)
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            ProgressBar(total=max(total, 1), completed=done, width=30),
+            f"{done} of {total}",
+            f"{total - done} left",
+            f"{now - self.began:.0f} s",
+        )
+        table = Table.grid(padding=(0, 2))
+        for id, run in list(self.running.items())[:ROWS]:
+            waits = f"waits: {run.waits}" if run.waits else ""
+            table.add_row(
+                Text(f"{now - run.since:5.1f} s", style="cyan"),
+                Text(run.host),
+                Text(id.partition("@")[0]),
+                Text(waits, style="yellow", overflow="ellipsis", no_wrap=True),
+            )
+        more = len(self.running) - ROWS
+        lines: list[RenderableType] = [head, table]
+        if more > 0:
+            lines.append(Text(f"  and {more} more", style="dim"))
+        if following := self._next():
+            lines.append(Text("next: " + ", ".join(following), style="dim"))
+        return Group(*lines)
+
+    def _next(self) -> list[str]:
+        """Steps that lack nothing but what runs now."""
+        ready = (
+            id
+            for id, step in self.steps.items()
+            if id not in self.over
+            and id not in self.running
+            and (step.needs & self.steps.keys()) <= self.over | self.running.keys()
+        )
+        return [id for id, _ in zip(ready, range(NEXT), strict=False)]
+
+    def _end(self, id: str) -> None:
+        self.running.pop(id, None)
+        self.over.add(id)
+
+    def _fail(self, event: StepFailure) -> None:
+        self._end(event.id)
+        self.failed += 1
+        self.say(f"[bold red]✗ {escape(event.id)}[/] [dim]{event.seconds:.1f} s[/]")
+        self.say("\n".join(f"    {escape(line)}" for line in event.error.splitlines()))
+        self.say(f"    [dim]log: {escape(event.log)}[/]")
+
+    def _sum_up(self, event: RunEnded) -> None:
+        colour = "red" if event.failed else "yellow" if event.skipped else "green"
+        self.say(
+            f"[bold {colour}]{event.done} done, {event.failed} failed, {event.skipped} skipped[/]"
+            f" in {event.seconds:.1f} s"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Screen:
+    """Renders the view anew at every refresh, so that the seconds go on between events."""
+
+    view: LiveView
+
+    def __rich__(self) -> RenderableType:
+        return self.view.screen()
+
+
+@contextmanager
+def live_view() -> Iterator[Tell]:
+    """The view on the terminal, for as long as the block runs."""
+    console = Console()
+    view = LiveView(say=lambda text: console.print(text, soft_wrap=True), clock=time.time)
+    with Live(
+        _Screen(view=view), console=console, refresh_per_second=REFRESH_PER_SECOND, transient=True
+    ):
+        yield view
