@@ -65,7 +65,10 @@ def _parse(text: str) -> tuple[set[str], dict[str, str], dict[str, str]]:
 
 
 def _difference(
-    action: WriteFiles, values: Mapping[str, str], modes: Mapping[str, str], sums: Mapping[str, str]
+    action: WriteFiles,
+    values: Mapping[str, str],
+    modes: Mapping[str, str],
+    sums: Mapping[str, str],
 ) -> str:
     wanted = {f.path: f for f in real_files(action, values)}
     found = {path for path in sums if path.startswith(f"{action.directory}/")}
@@ -87,5 +90,3 @@ async def write_config(host: Host, action: WriteFiles, values: Mapping[str, str]
     keep = " ".join(f"! -name {shlex.quote(f.name)}" for f in action.files)
     await host.put(files)
     await host.run(f"find {shlex.quote(action.directory)} -type f {keep} -delete")
-
-

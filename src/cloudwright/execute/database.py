@@ -34,7 +34,9 @@ class DatabaseServer:
     def __repr__(self) -> str:
         return f"DatabaseServer({self.socket})"
 
-    async def query(self, statement: str, arguments: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    async def query(
+        self, statement: str, arguments: Sequence[object] = ()
+    ) -> list[tuple[object, ...]]:
         """The rows of one statement; HostError when the server refuses or is not there."""
         return (await self.run([(statement, arguments)]))[0]
 
@@ -70,7 +72,7 @@ class DatabaseServer:
 
         return await asyncio.to_thread(try_login)
 
-    def _connect(self, user: str, password: str) -> pymysql.Connection:  # type: ignore[type-arg]
+    def _connect(self, user: str, password: str) -> pymysql.Connection:
         return pymysql.connect(
             unix_socket=str(self.socket),
             user=user,
@@ -89,7 +91,9 @@ class DatabaseServer:
         )
         if not rows:
             return {}
-        return {str(i): str(d) for i, d in await self.query("SELECT id, digest FROM cloudwright.jobs")}
+        return {
+            str(i): str(d) for i, d in await self.query("SELECT id, digest FROM cloudwright.jobs")
+        }
 
     async def record(self, id: str, digest: str) -> None:
         """Keep that the job ran, beside what it made."""

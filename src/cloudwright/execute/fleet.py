@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.engine.api import Engine
-from cloudwright.engine.http import open_engine
-from cloudwright.errors import CloudError, Unreachable
+from cloudwright.engine.http import connect_engine
+from cloudwright.errors import CloudError, Missing, Unreachable
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.cloud import Host as CloudHost
 from cloudwright.transport.host import Host
@@ -73,7 +73,16 @@ async def open_fleet(cloud: Cloud, lab: Path) -> AsyncIterator[Fleet]:
 async def _connect(host: CloudHost, cloud: Cloud, lab: Path) -> Member:
     reached = await connect_ssh(host.name, ssh_address(host, lab))
     try:
-        return Member(host=reached, engine=await open_engine(reached, cloud.engine))
+        engine = await connect_engine(reached)
+        kind = (await engine.version()).kind
+        if cloud.engine and kind != cloud.engine:
+            await engine.close()
+            raise Missing(
+                f"{cloud.engine} does not answer, {kind} does",
+                where=host.name,
+                hint="correct `engine` in cloud.yaml, or leave it out",
+            )
+        return Member(host=reached, engine=engine)
     except BaseException:
         await reached.close()
         raise

@@ -39,7 +39,8 @@ class Keystone:
 
     async def catalog(self) -> Catalog:
         """Everything in five calls; HostError when Keystone does not let the admin in."""
-        return await self._call(self._catalog)
+        catalog: Catalog = await self._call(self._catalog)
+        return catalog
 
     async def make(self, action: MakeIdentity, password: str) -> None:
         """The user, its roles, the services and endpoints; again changes nothing."""
@@ -107,9 +108,7 @@ class Keystone:
             scope = given.scope or {}
             if scope.get("project", {}).get("name") == "service" and given.user:
                 users.setdefault(given.user["name"], set()).add(given.role["name"])
-        return Catalog(
-            endpoints=endpoints, users={u: frozenset(r) for u, r in users.items()}
-        )
+        return Catalog(endpoints=endpoints, users={u: frozenset(r) for u, r in users.items()})
 
     def _make(self, action: MakeIdentity, password: str) -> None:
         identity = self._sdk()

@@ -97,9 +97,7 @@ def _container(step: Step, state: ContainerState) -> Seen:
     return Seen(digest=step.digest)
 
 
-async def _files(
-    fleet: Fleet, name: str, steps: Iterable[Step], links: Links
-) -> dict[str, Seen]:
+async def _files(fleet: Fleet, name: str, steps: Iterable[Step], links: Links) -> dict[str, Seen]:
     wanted = {s.id: s.action for s in steps if isinstance(s.action, WriteFiles)}
     differences = await config_differences(fleet.host(name), wanted, links.values)
     digests = {s.id: s.digest for s in steps}

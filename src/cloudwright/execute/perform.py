@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -69,12 +69,12 @@ async def perform(step: Step, doing: Doing) -> None:
             await _run_container(step, action, doing)
         case RunJob() as action:
             await _run_job(step, action, doing)
-        case MakeDatabase() as action:
-            password = doing.links.values[action.password]
-            await _retry(lambda: doing.links.database.make(action, password), doing)
-        case MakeIdentity() as action:
-            password = doing.links.values[action.password] if action.password else ""
-            await _retry(lambda: doing.links.keystone.make(action, password), doing)
+        case MakeDatabase() as database:
+            password = doing.links.values[database.password]
+            await _retry(lambda: doing.links.database.make(database, password), doing)
+        case MakeIdentity() as identity:
+            password = doing.links.values[identity.password] if identity.password else ""
+            await _retry(lambda: doing.links.keystone.make(identity, password), doing)
         case SetSwitch() as action:
             await set_switch(engine, action)
         case RemoveContainer(container=container):
@@ -129,14 +129,19 @@ async def _run_job(step: Step, action: RunJob, doing: Doing) -> None:
         doing.log(output)
         if code != 0:
             raise StepFailed(
-                f"the job ended with code {code}", where=step.id, why=output,
+                f"the job ended with code {code}",
+                where=step.id,
+                why=output,
                 hint="its command is safe to repeat; `apply` resumes here",
             )
     finally:
         await _remove(engine, name, 0)
     if not await database.gives_row(action.probe):
-        raise StepFailed("the job ended well but its effect is not in the database",
-                         where=step.id, why=action.probe)
+        raise StepFailed(
+            "the job ended well but its effect is not in the database",
+            where=step.id,
+            why=action.probe,
+        )
     await database.record(step.id, step.digest)
 
 
@@ -147,17 +152,18 @@ async def _wait_row(step: Step, query: str, doing: Doing) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise StepFailed(
                 f"what the job needs was not in the database within {READY_SECONDS} s",
-                where=step.id, why=query,
+                where=step.id,
+                why=query,
             )
         await asyncio.sleep(POLL_SECONDS * 2)
 
 
-async def _retry(work: Callable[[], object], doing: Doing) -> None:
+async def _retry(work: Callable[[], Awaitable[None]], doing: Doing) -> None:
     """Call until it works; raises the last error after RETRY_SECONDS."""
     deadline = asyncio.get_running_loop().time() + RETRY_SECONDS
     while True:
         try:
-            await work()  # type: ignore[misc]
+            await work()
             return
         except CloudError as err:
             if asyncio.get_running_loop().time() > deadline:
@@ -195,9 +201,7 @@ async def last_lines(engine: Engine, name: str, count: int = 20) -> str:
         return str(err)
 
 
-def _spec(
-    step: Step, name: str, body: ContainerBody, doing: Doing, *, kind: str
-) -> ContainerSpec:
+def _spec(step: Step, name: str, body: ContainerBody, doing: Doing, *, kind: str) -> ContainerSpec:
     return ContainerSpec(
         name=name,
         image=body.image_id or body.image,

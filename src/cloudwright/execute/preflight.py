@@ -107,7 +107,10 @@ def check_interfaces(host: Host, facts: Facts) -> Iterable[HostFinding]:
         names = ", ".join(i.name for i in facts.interfaces)
         text, hint = f"no card {card}", f"the host has {names}"
     elif any(":" not in address for address in found.addresses):
-        text, hint = f"{card} has an address", "the switch takes the card whole: remove its address"
+        text, hint = (
+            f"{card} has an address",
+            "the switch takes the card whole: remove its address",
+        )
     else:
         text, hint = f"{card} is free", ""
     yield HostFinding(

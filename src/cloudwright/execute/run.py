@@ -53,9 +53,7 @@ async def execute(
     async with open_links(fleet, cloud, blueprint, vault) as links:
 
         async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:
-            await perform(
-                step, Doing(fleet=fleet, cloud=cloud, links=links, log=log, waits=waits)
-            )
+            await perform(step, Doing(fleet=fleet, cloud=cloud, links=links, log=log, waits=waits))
 
         return await walk(plan, do, tell, logs)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.declare.service import Service
+from cloudwright.execute.events import Outcome, Tell
 from cloudwright.execute.fleet import Fleet, open_fleet
 from cloudwright.execute.observe import observe
 from cloudwright.execute.run import execute as run_plan
 from cloudwright.execute.survey import survey
 from cloudwright.execute.vault import Vault
-from cloudwright.execute.events import Outcome, Tell
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides

@@ -1,4 +1,4 @@
-"""A world in memory that steps are done to, with failures where a test or a rehearsal wants them."""
+"""A world in memory that steps are done to, with failures where one wants them."""
 
 from __future__ import annotations
 
@@ -85,9 +85,7 @@ class SimulatedWorld:
             if isinstance(s.action, RunContainer)
         }
         seen = {
-            id: Seen(digest=digest)
-            for id, digest in self.effects.items()
-            if id in blueprint.steps
+            id: Seen(digest=digest) for id, digest in self.effects.items() if id in blueprint.steps
         }
         return Observed(seen=seen, strays=tuple(sorted(self.running.keys() - declared)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from cloudwright.engine.api import Engine
 from cloudwright.errors import CommandFailed
@@ -62,7 +63,7 @@ def _set(column: str, pairs: Mapping[str, str]) -> list[str]:
 
 async def _table(
     engine: Engine, action: SetSwitch, table: str, columns: str
-) -> list[dict[str, list]]:  # type: ignore[type-arg]
+) -> list[dict[str, Any]]:
     argv = ("ovs-vsctl", "--timeout=5", "--format=json", f"--columns={columns}", "list", table)
     done = await engine.exec(action.container, argv)
     if done.exit_code:
@@ -71,7 +72,7 @@ async def _table(
     return [dict(zip(answer["headings"], row, strict=True)) for row in answer["data"]]
 
 
-def _uuids(value: list) -> list[str]:  # type: ignore[type-arg]
+def _uuids(value: list[Any]) -> list[str]:
     """The ids of an OVSDB set, which stands bare when it holds one (RFC 7047, 5.1)."""
     kind, content = value
     return [content] if kind == "uuid" else [pair[1] for pair in content]

@@ -171,9 +171,7 @@ def _database_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[St
         yield Step(
             id=f"{service.name}/database/{database.name}",
             host=cloud.first_controller.name,
-            action=MakeDatabase(
-                database=database.name, user=database.user, password=password
-            ),
+            action=MakeDatabase(database=database.name, user=database.user, password=password),
             needs=needs.resolve(("mariadb",), service, cloud.first_controller),
         )
 
@@ -226,5 +224,3 @@ def _password(placeholder: str) -> Secret:
     """A secret that no service declares is a plain password."""
     name, _, generation = placeholder.removeprefix("⟦secret:").removesuffix("⟧").rpartition(":")
     return Secret(name=name, generation=int(generation))
-
-

@@ -85,7 +85,5 @@ def make_plan(blueprint: Blueprint, observed: Observed) -> Plan:
 
 
 def _removal(host: str, name: str) -> Planned:
-    step = Step(
-        id=f"stray/{name}@{host}", host=host, action=RemoveContainer(container=name)
-    )
+    step = Step(id=f"stray/{name}@{host}", host=host, action=RemoveContainer(container=name))
     return Planned(step=step, change=Change.REMOVE, why="nothing declares it any more")

@@ -70,9 +70,7 @@ def explain(plan: Plan, blueprint: Blueprint, services: Sequence[Service]) -> st
     return "\n".join(lines).rstrip()
 
 
-def explain_json(
-    plan: Plan, blueprint: Blueprint, services: Sequence[Service]
-) -> dict[str, Any]:
+def explain_json(plan: Plan, blueprint: Blueprint, services: Sequence[Service]) -> dict[str, Any]:
     """The plan as plain data; its keys are kept from version to version."""
     declared = _declared(services)
     return {
@@ -141,9 +139,7 @@ def _choice_lines(blueprint: Blueprint) -> Iterable[str]:
         yield f"  on {host}: {', '.join(parts)}"
 
 
-def _step_lines(
-    planned: Planned, width: int, declared: Mapping[str, Container]
-) -> Iterable[str]:
+def _step_lines(planned: Planned, width: int, declared: Mapping[str, Container]) -> Iterable[str]:
     step = planned.step
     line = f"  {planned.change.value} {_short(planned):<{width}}  {what(step.action)}"
     yield line if planned.change is Change.MAKE else f"{line}: {planned.why}"
@@ -151,9 +147,7 @@ def _step_lines(
         yield f"      ! {name}: {reason}"
 
 
-def _privileges(
-    action: Action, declared: Mapping[str, Container]
-) -> Iterable[tuple[str, str]]:
+def _privileges(action: Action, declared: Mapping[str, Container]) -> Iterable[tuple[str, str]]:
     """(privilege, reason) of a container that is made."""
     if not isinstance(action, RunContainer) or action.container not in declared:
         return

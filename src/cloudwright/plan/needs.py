@@ -20,9 +20,7 @@ class Needs:
     cloud: Cloud
     services: tuple[Service, ...]
 
-    def of_container(
-        self, service: Service, container: Container, host: Host
-    ) -> frozenset[str]:
+    def of_container(self, service: Service, container: Container, host: Host) -> frozenset[str]:
         """Files, volumes, what service and container name, and, for a control container of a
         service with databases, its schemas: no API starts before its database answers."""
         own = {f"{service.name}/files/{container.name}@{host.name}"}

@@ -1,4 +1,4 @@
-"""A container's files as text: its own, the operator's overrides merged last, and the start contract."""
+"""A container's files as text, the operator's overrides merged last, and the start contract."""
 
 from __future__ import annotations
 

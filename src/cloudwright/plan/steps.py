@@ -1,4 +1,4 @@
-"""The closed set of things that can be done, as data with a digest of all that decides what they are."""
+"""The closed set of things that can be done, each with a digest of all that decides it."""
 
 from __future__ import annotations
 
