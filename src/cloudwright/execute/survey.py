@@ -33,7 +33,7 @@ async def survey(fleet: Fleet, cloud: Cloud) -> World:
     """Facts and images of every host, all at once; HostError names a host that did not answer."""
     names = [host.name for host in cloud.hosts]
     images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
-    probe = image_reference(cloud, "nova")
+    probe = image_reference(cloud, "nova-libvirt")
     hypervisors = [host.name for host in cloud.hosts_with("compute")]
     facts = await asyncio.gather(
         *(_facts(fleet, name, probe if name in hypervisors else "") for name in names)
