@@ -1,0 +1,130 @@
+"""A whole cloud on one host, from nothing to an instance that answers over SSH."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cloud.conftest import Tool
+
+
+def test_a_killed_apply_is_ended_by_the_next(cloud: Tool) -> None:
+    """The fixture killed the first apply with -9; the second must have reached the whole cloud."""
+    status = cloud.json("status")
+    assert isinstance(status, dict)
+    wrong = [c for c in status["containers"] if c["state"] != "running" or c["health"] != "healthy"]
+    assert not wrong
+
+
+def test_second_apply_has_nothing_to_do(cloud: Tool) -> None:
+    assert "nothing to do" in cloud.run("apply", "--yes")
+    cloud.run("plan", status=0)
+
+
+def test_smoke(cloud: Tool) -> None:
+    """Image, networks, router, keypair, instance, floating IP, ping, SSH; then all is removed."""
+    output = cloud.run("smoke", "--keep")
+    assert "ssh" in output.lower()
+
+
+def test_the_openstack_client_works_with_the_printed_clouds_yaml(cloud: Tool) -> None:
+    client = [sys.executable, "-m", "openstackclient.shell"]
+    state = cloud.directory / ".cloudwright"
+    environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(state / "clouds.yaml")}
+    done = subprocess.run(
+        [*client, "--os-cloud", "aio", "server", "list", "-f", "json"],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [s["Status"] for s in json.loads(done.stdout)] == ["ACTIVE"]
+
+
+def test_instances_survive_new_libvirt_and_compute_containers(cloud: Tool) -> None:
+    """QEMU keeps its process when both containers are killed, removed and made anew."""
+    before = qemu_processes(cloud)
+    assert before
+    for name in ("nova-libvirt", "nova-compute"):
+        on_host(cloud, f"podman rm -f {name}")
+    assert qemu_processes(cloud) == before
+    cloud.run("apply", "--yes")
+    assert qemu_processes(cloud) == before
+    cloud.run("apply", "--yes")
+
+
+def test_drift_is_seen_and_put_right(cloud: Tool) -> None:
+    """A file edited by hand, a container stopped, a container that nothing declares."""
+    on_host(cloud, "echo '# by hand' >> /etc/cloudwright/glance-api/glance-api.conf")
+    on_host(cloud, "podman stop -t 5 memcached")
+    plan = cloud.run("plan", status=10)
+    assert "glance/files/glance-api@aio" in plan
+    assert "memcached/memcached@aio" in plan
+    started = {n: c["since"] for n, c in cloud.containers().items()}
+    cloud.run("apply", "--yes")
+    after = {n: c["since"] for n, c in cloud.containers().items()}
+    assert {n for n in after if after[n] != started[n]} <= {"memcached", "glance-api"}
+
+
+def test_an_override_remakes_one_container(cloud: Tool) -> None:
+    """One changed option of one service: exactly one container is made anew."""
+    folder = cloud.directory / "config"
+    folder.mkdir(exist_ok=True)
+    (folder / "nova-scheduler.conf").write_text("[DEFAULT]\nreserved_host_memory_mb = 111\n")
+    try:
+        before = {n: c["since"] for n, c in cloud.containers().items()}
+        cloud.run("apply", "--yes")
+        after = {n: c["since"] for n, c in cloud.containers().items()}
+        assert {n for n in after if after[n] != before[n]} == {"nova-scheduler"}
+    finally:
+        shutil.rmtree(folder)
+        cloud.run("apply", "--yes")
+
+
+def test_no_secret_stands_where_it_must_not(cloud: Tool) -> None:
+    """No secret in environments, labels, arguments or logs: each value is looked for."""
+    values = secret_values(cloud.directory)
+    assert len(values) > 10
+    places = {
+        "inspect": on_host(cloud, "podman inspect $(podman ps -aq)"),
+        "arguments": on_host(cloud, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"),
+        "runs": "".join(
+            p.read_text() for p in (cloud.directory / ".cloudwright/runs").rglob("*.*")
+            if p.is_file()
+        ),
+    }
+    for place, text in places.items():
+        found = [name for name, value in values.items() if value in text]
+        assert not found, f"{place} holds {found}"
+
+
+def secret_values(directory: Path) -> dict[str, str]:
+    """Every password of the cloud, by name."""
+    from cloudwright.execute.vault import Vault
+    from cloudwright.model.secrets import Secret
+
+    names = ("root/database", "admin/identity", "nova/database", "nova/identity",
+             "glance/database", "glance/identity", "neutron/database", "neutron/identity",
+             "keystone/database", "placement/identity", "openstack/queue", "memcache-tokens")
+    secrets = [Secret(name=n) for n in names]
+    values = Vault(directory / ".cloudwright").values(secrets)
+    return {s.name: values[str(s)] for s in secrets}
+
+
+def on_host(cloud: Tool, command: str) -> str:
+    """What a command prints on the lab host, over SSH with the lab's key."""
+    lab = cloud.directory / ".cloudwright" / "lab"
+    done = subprocess.run(
+        ["ssh", "-i", lab / "id_ed25519", "-o", f"UserKnownHostsFile={lab / 'known_hosts'}",
+         "-o", "BatchMode=yes", "root@10.64.0.11", command],
+        capture_output=True, text=True, timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def qemu_processes(cloud: Tool) -> list[str]:
+    """The process ids of QEMU on the host."""
+    return on_host(cloud, "pgrep -f ^/usr/bin/qemu-system || true").split()
