@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import with_cloud
+from cloudwright.cli.options import columns, with_cloud
 
 
 @click.command()
@@ -37,9 +37,10 @@ async def _check_hosts(path: Path) -> int:
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:
-        findings = await preflight(session.fleet, session.cloud, session.services)
-    for finding in findings:
-        click.echo(str(finding))
-    wrong = sum(finding.is_error for finding in findings)
+        world, blueprint = await session.world(), await session.blueprint()
+        findings = await preflight(session.fleet, session.cloud, world, blueprint)
+    rows = [(f.host, f.subject, f.severity, f.text, f.hint) for f in findings]
+    click.echo(columns(("HOST", "WHAT", "", "FOUND", "HINT"), rows))
+    wrong = sum(f.severity == "error" for f in findings)
     click.echo(f"{wrong} problems on the hosts" if wrong else "the hosts are ready")
     return 4 if wrong else 0

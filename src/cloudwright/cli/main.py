@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,10 @@ VERBS = {
     "stop": ("cloudwright.cli.power:stop", "Stop every container. Everything is kept."),
     "start": ("cloudwright.cli.power:start", "Start what `stop` stopped."),
     "destroy": ("cloudwright.cli.destroy:destroy", "Remove the cloud from its hosts."),
-    "doctor": ("cloudwright.cli.doctor:doctor", "Look for what stands in the way on this machine."),
+    "doctor": (
+        "cloudwright.cli.doctor:doctor",
+        "Look for what stands in the way on this machine.",
+    ),
 }
 """Verb → (module:command, one line of help). A verb's module is imported when it is called."""
 
@@ -43,7 +47,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the verb's module."""
         if cmd_name not in VERBS:
-            return None
+            close = difflib.get_close_matches(cmd_name, VERBS, n=1)
+            ctx.fail(
+                f"there is no verb {cmd_name!r}" + (f"; did you mean {close[0]}?" if close else "")
+            )
         module, _, name = VERBS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command

@@ -1,4 +1,4 @@
-"""A run on a terminal: what runs where and since when, what it waits for, what is next, what is left."""
+"""A run on a terminal: what runs where, how long, what it waits for, and what is next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user of the cloud needs to log in: clouds.yaml, an openrc and the CA, beside cloud.yaml."""
+"""What a user needs to log in: clouds.yaml, an openrc and the CA, beside cloud.yaml."""
 
 from __future__ import annotations
 

@@ -22,6 +22,15 @@ from cloudwright.execute.events import (
 JOURNAL = "journal.jsonl"
 
 
+_MOVES: dict[type[Event], tuple[str, str]] = {
+    StepStarted: ("planned", "running"),
+    StepWaits: ("running", "running"),
+    StepDone: ("running", "done"),
+    StepFailure: ("running", "failed"),
+    StepSkipped: ("planned", "skipped"),
+}
+
+
 class IllegalTransitionError(RuntimeError):
     """A step did what no step can do, such as end before it began: a bug of ours."""
 
@@ -60,16 +69,8 @@ class Journal:
                 if self._states:
                     raise IllegalTransitionError("a run that began begins again")
                 self._states = {p.step.id: "planned" for p in planned}
-            case StepStarted(id=id):
-                self._move(id, "planned", "running")
-            case StepWaits(id=id):
-                self._move(id, "running", "running")
-            case StepDone(id=id):
-                self._move(id, "running", "done")
-            case StepFailure(id=id):
-                self._move(id, "running", "failed")
-            case StepSkipped(id=id):
-                self._move(id, "planned", "skipped")
+            case StepStarted() | StepWaits() | StepDone() | StepFailure() | StepSkipped():
+                self._move(event.id, *_MOVES[type(event)])
             case RunEnded():
                 running = sorted(i for i, s in self._states.items() if s == "running")
                 if running:

@@ -1,0 +1,63 @@
+"""`smoke` proves a cloud: an instance boots, takes its key from metadata, and answers over SSH."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudwright.cli.options import columns, with_cloud
+
+if TYPE_CHECKING:
+    from cloudwright.execute.smoke import Report
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave the instance, and say how to log in to it.")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A cloud image to boot instead of the tiny guest made here.",
+)
+@click.option("--user", default="debian", show_default=True, help="Who logs in to --image.")
+@with_cloud
+def smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
+    """Boot an instance on CLOUD with all that it depends on, and reach it over SSH.
+
+    Image, flavor, external and private network, router, security group, keypair, floating IP;
+    metadata, console log, ping, SSH; then everything is removed. Ends with a table of timings.
+    """
+    asyncio.run(_smoke(path, keep, image, user))
+
+
+async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
+    from cloudwright.execute.access import write_access
+    from cloudwright.execute.api import connect_api
+    from cloudwright.execute.guest import sample_guest
+    from cloudwright.execute.session import open_session
+    from cloudwright.execute.smoke import smoke as run
+    from cloudwright.services import SERVICES
+
+    async with open_session(path, SERVICES) as session:
+        state, cloud = session.state, session.cloud
+        await write_access(state, cloud, session.vault)
+        guest, api = await asyncio.gather(
+            sample_guest(state, image, user, click.echo),
+            connect_api(session.fleet, cloud, session.vault, state),
+        )
+        gateway = session.fleet.host(cloud.first_controller.name)
+        report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
+    click.echo(_text(report))
+
+
+def _text(report: Report) -> str:
+    rows = [(t.name, f"{t.began:6.1f}", f"{t.seconds:6.1f}") for t in report.timings]
+    lines = [columns(("PART", "BEGAN", "SECONDS"), rows), f"smoke: {report.seconds:.1f} s, passed"]
+    if report.kept:
+        lines += [
+            f"floating IP:  {report.login.address}",
+            f"log in:       {report.login.command()}",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,81 @@
+"""`status` shows every container, and fails when something is not as declared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudwright.cli.options import columns, with_cloud
+
+if TYPE_CHECKING:
+    from cloudwright.execute.status import Row
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The rows as JSON, on stdout.")
+@with_cloud
+def status(path: Path, as_json: bool) -> int:
+    """Show every container of CLOUD: host, image, state, health (asked now) and since when.
+
+    Exits 1 when something is not as declared, or not healthy.
+    """
+    return asyncio.run(_status(path, as_json))
+
+
+async def _status(path: Path, as_json: bool) -> int:
+    from cloudwright.execute.session import open_session
+    from cloudwright.execute.status import status_of
+    from cloudwright.services import SERVICES
+
+    async with open_session(path, SERVICES) as session:
+        blueprint, _, plan = await session.plan()
+        rows = await status_of(session.fleet, session.cloud, blueprint, plan)
+    if as_json:
+        click.echo(json.dumps([_json(row) for row in rows], indent=2))
+    else:
+        click.echo(_text(rows))
+    ill = sum(not row.is_well for row in rows)
+    if not as_json:
+        if plan.planned:
+            click.echo(f"{len(plan.planned)} things are not as declared: `cloudwright plan`")
+        click.echo(f"{len(rows) - ill} of {len(rows)} containers are well")
+    return 1 if ill or plan.planned else 0
+
+
+def _text(rows: tuple[Row, ...]) -> str:
+    header = ("CONTAINER", "HOST", "IMAGE", "STATE", "HEALTH", "SINCE", "")
+    now = datetime.now(UTC)
+    return columns(
+        header,
+        [
+            (r.container, r.host, r.image, r.state, r.health, _ago(r.since, now), r.wrong)
+            for r in rows
+        ],
+    )
+
+
+def _ago(since: datetime | None, now: datetime) -> str:
+    if since is None:
+        return "-"
+    minutes = int((now - since).total_seconds()) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def _json(row: Row) -> dict[str, object]:
+    return {
+        "container": row.container,
+        "host": row.host,
+        "image": row.image,
+        "state": row.state,
+        "health": row.health,
+        "since": row.since.isoformat() if row.since else None,
+        "wrong": row.wrong,
+        "well": row.is_well,
+    }

@@ -1,0 +1,265 @@
+"""The sample: one instance and all that it depends on, made and removed through the APIs."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cloudwright.errors import StepFailed
+from cloudwright.model.cloud import Cloud, External
+
+PREFIX = "cloudwright-smoke"
+"""Everything of ours is called so; whatever is called so may be removed."""
+
+POLL_SECONDS = 0.4
+IMAGE_SECONDS = 180
+ACTIVE_SECONDS = 240
+GONE_SECONDS = 90
+CONSOLE_LINES = 20
+GIB = 1024**3
+_QCOW2 = b"QFI\xfb"
+_PRIVATE = ("10.242.0.0/24", "172.30.242.0/24", "192.168.242.0/24")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Disk:
+    """A machine image's file; sizes in bytes."""
+
+    path: Path
+    format: str
+    virtual_size: int
+
+    @property
+    def gib(self) -> int:
+        """Its size, rounded up: what a flavor's disk must have."""
+        return -(-self.virtual_size // GIB)
+
+
+def read_disk(path: Path) -> Disk:
+    """Format and size by the file's own header (qcow2 keeps its size in bytes 24 to 31)."""
+    with path.open("rb") as file:
+        header = file.read(32)
+    if header[:4] == _QCOW2:
+        return Disk(path=path, format="qcow2", virtual_size=int.from_bytes(header[24:32], "big"))
+    return Disk(path=path, format="raw", virtual_size=path.stat().st_size)
+
+
+def make_image(sdk: Any, disk: Disk) -> Any:
+    """Upload the machine image and wait until it is active."""
+    image = sdk.image.create_image(
+        PREFIX,
+        filename=str(disk.path),
+        disk_format=disk.format,
+        container_format="bare",
+        allow_duplicates=True,
+        wait=False,
+    )
+    return wait_for(
+        "the image to become active",
+        IMAGE_SECONDS,
+        lambda: _if(sdk.image.get_image(image.id), "active"),
+    )
+
+
+def make_flavor(sdk: Any, disk: Disk, memory_mib: int) -> Any:
+    """One core, so much memory, and a disk that the image fits on."""
+    return sdk.compute.create_flavor(name=PREFIX, ram=memory_mib, vcpus=1, disk=max(disk.gib, 1))
+
+
+def make_external(sdk: Any, external: External) -> Any:
+    """The external network; one that is there on the same physical network is used as it is."""
+    for network in sdk.network.networks(is_router_external=True):
+        if network.provider_physical_network == external.physical_network:
+            return network
+    network = sdk.network.create_network(
+        name=f"{PREFIX}-external",
+        is_router_external=True,
+        provider_network_type="flat",
+        provider_physical_network=external.physical_network,
+    )
+    sdk.network.create_subnet(
+        name=f"{PREFIX}-external",
+        network_id=network.id,
+        ip_version=4,
+        cidr=external.cidr,
+        gateway_ip=external.gateway,
+        allocation_pools=[{"start": external.pool_start, "end": external.pool_end}],
+        is_dhcp_enabled=False,
+    )
+    return network
+
+
+def make_private(sdk: Any, cloud: Cloud) -> tuple[Any, Any]:
+    """A network and its subnet, unlike any that the hosts use."""
+    network = sdk.network.create_network(name=f"{PREFIX}-private")
+    subnet = sdk.network.create_subnet(
+        name=f"{PREFIX}-private", network_id=network.id, ip_version=4, cidr=free_cidr(cloud)
+    )
+    return network, subnet
+
+
+def free_cidr(cloud: Cloud) -> str:
+    """A private network that overlaps with none of the hosts' networks."""
+    networks = cloud.networks
+    taken = [networks.management.cidr, networks.external.cidr]
+    taken += [networks.tunnel.cidr] if networks.tunnel else []
+    used = [ipaddress.ip_network(cidr, strict=False) for cidr in taken]
+    for cidr in _PRIVATE:
+        candidate = ipaddress.ip_network(cidr)
+        if not any(net.version == 4 and net.overlaps(candidate) for net in used):
+            return cidr
+    raise StepFailed("no private network is free", why=f"the hosts use {', '.join(taken)}")
+
+
+def make_router(sdk: Any, external: Any, subnet: Any) -> Any:
+    """A router between the private network and the external one."""
+    router = sdk.network.create_router(
+        name=PREFIX, external_gateway_info={"network_id": external.id}
+    )
+    sdk.network.add_interface_to_router(router, subnet_id=subnet.id)
+    return router
+
+
+def make_security_group(sdk: Any) -> Any:
+    """Lets ping and SSH in."""
+    group = sdk.network.create_security_group(name=PREFIX, description=PREFIX)
+    for rule in ({"protocol": "icmp"}, {"protocol": "tcp", "port": 22}):
+        port = rule.get("port")
+        sdk.network.create_security_group_rule(
+            security_group_id=group.id,
+            direction="ingress",
+            ethertype="IPv4",
+            protocol=rule["protocol"],
+            port_range_min=port,
+            port_range_max=port,
+        )
+    return group
+
+
+def make_keypair(sdk: Any, public_key: str) -> Any:
+    """The public half of a key made for this run alone."""
+    return sdk.compute.create_keypair(name=PREFIX, public_key=public_key)
+
+
+def make_server(sdk: Any, image: Any, flavor: Any, network: Any, group: Any) -> Any:
+    """Ask for the instance; it boots while we wait elsewhere."""
+    return sdk.compute.create_server(
+        name=PREFIX,
+        image_id=image.id,
+        flavor_id=flavor.id,
+        networks=[{"uuid": network.id}],
+        key_name=PREFIX,
+        security_groups=[{"name": group.id}],
+        config_drive=False,  # the key must come by the metadata service
+    )
+
+
+def wait_active(sdk: Any, server: Any) -> Any:
+    """Wait for ACTIVE; StepFailed with Nova's own reason when it becomes ERROR."""
+
+    def look() -> Any:
+        now = sdk.compute.get_server(server.id)
+        if now.status == "ERROR":
+            fault = now.fault or {}
+            raise StepFailed(
+                "the instance could not be started",
+                where=f"server {server.id}",
+                why=fault.get("message", "Nova gives no reason"),
+                hint="`cloudwright logs nova-compute` and `nova-scheduler` say more",
+            )
+        return now if now.status == "ACTIVE" else None
+
+    return wait_for("the instance to become ACTIVE", ACTIVE_SECONDS, look)
+
+
+def attach_floating_ip(sdk: Any, floating: Any, server: Any) -> None:
+    """Lead the floating IP to the instance's port."""
+    port = wait_for(
+        "the instance's port",
+        30,
+        lambda: next(iter(sdk.network.ports(device_id=server.id)), None),
+    )
+    sdk.network.update_ip(floating, port_id=port.id)
+
+
+def console_of(sdk: Any, server: Any) -> str:
+    """All that the instance wrote on its console; empty while it has none."""
+    from openstack.exceptions import HttpException
+
+    try:
+        return str(sdk.compute.get_server_console_output(server.id).get("output") or "")
+    except HttpException as err:
+        if err.status_code in (404, 409):
+            return ""
+        raise
+
+
+def remove_sample(sdk: Any) -> int:
+    """Remove everything that is called like the sample, users first; returns how many things."""
+    return sum(1 for _ in _remove_servers(sdk)) + sum(1 for _ in _remove_rest(sdk))
+
+
+def _remove_servers(sdk: Any) -> Iterator[Any]:
+    servers = [s for s in sdk.compute.servers(name=f"^{PREFIX}") if _is_ours(s)]
+    for server in servers:
+        sdk.compute.delete_server(server, ignore_missing=True, force=False)
+    for server in servers:
+        wait_for(
+            "the instance to be gone",
+            GONE_SECONDS,
+            partial(_is_gone, sdk, server.id),
+        )
+        yield server
+
+
+def _remove_rest(sdk: Any) -> Iterator[Any]:
+    network = sdk.network
+    for floating in network.ips(description=PREFIX):
+        network.delete_ip(floating)
+        yield floating
+    for router in filter(_is_ours, network.routers()):
+        for port in network.ports(device_id=router.id):
+            if port.device_owner.startswith("network:router_interface"):
+                network.remove_interface_from_router(router, port_id=port.id)
+        network.delete_router(router)
+        yield router
+    for one, delete in (
+        *((n, network.delete_network) for n in filter(_is_ours, network.networks())),
+        *((g, network.delete_security_group) for g in _groups(sdk)),
+        *((k, sdk.compute.delete_keypair) for k in filter(_is_ours, sdk.compute.keypairs())),
+        *((f, sdk.compute.delete_flavor) for f in filter(_is_ours, sdk.compute.flavors())),
+        *((i, sdk.image.delete_image) for i in filter(_is_ours, sdk.image.images())),
+    ):
+        delete(one)
+        yield one
+
+
+def _is_gone(sdk: Any, id: str) -> bool:
+    return sdk.compute.find_server(id, ignore_missing=True) is None
+
+
+def _groups(sdk: Any) -> Iterator[Any]:
+    return filter(_is_ours, sdk.network.security_groups())
+
+
+def _is_ours(thing: Any) -> bool:
+    return str(thing.name).startswith(PREFIX)
+
+
+def _if(thing: Any, status: str) -> Any:
+    return thing if thing.status == status else None
+
+
+def wait_for(what: str, seconds: float, look: Callable[[], Any]) -> Any:
+    """What `look` gives once it gives something; StepFailed names what was awaited."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise StepFailed(f"waited {seconds:g} s for {what}")
+        time.sleep(POLL_SECONDS)
+    return found
