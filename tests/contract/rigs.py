@@ -1,0 +1,184 @@
+"""The engines that the contract is held against: one in memory, Podman, Docker."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright.engine.api import ContainerImage, ContainerSpec, Engine, Executed
+from cloudwright.engine.fake import FakeEngine, Process
+from cloudwright.engine.http import open_engine
+
+PREFIX = f"cw-contract-{os.getpid()}"
+IMAGE = f"localhost/{PREFIX}:1"
+OLD_TAG = f"localhost/{PREFIX}:old"
+IMAGE_LABELS = {"cloudwright.test": "image"}
+PODMAN = ("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs")
+
+FOREVER = ("sleep", "1000")
+TALKS = ("sh", "-c", "echo one; echo two >&2; seq 5; exit 5")
+POLITE = ("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.02; done")
+MISSING = ("/no/such/program",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rig:
+    """Opens an engine that holds IMAGE."""
+
+    name: str
+    engine: Callable[[], AbstractAsyncContextManager[Engine]]
+
+
+@contextlib.contextmanager
+def fake() -> Iterator[Rig]:
+    """The engine that ships for simulations."""
+
+    @contextlib.asynccontextmanager
+    async def engine() -> AsyncIterator[Engine]:
+        image = ContainerImage(id="ab" * 32, tags=(IMAGE, OLD_TAG), labels=IMAGE_LABELS)
+        yield FakeEngine("here", [image], program=_program, command=_command)
+
+    yield Rig(name="fake", engine=engine)
+
+
+def _program(spec: ContainerSpec) -> Process | None:
+    """What the commands of this suite do."""
+    processes = {
+        FOREVER: Process(on_term=None),
+        TALKS: Process(output=("one", "two", *"12345"), seconds=0.01, exit_code=5),
+        POLITE: Process(on_term=7),
+    }
+    return processes.get(spec.command or FOREVER)
+
+
+def _command(spec: ContainerSpec, argv: Sequence[str], stdin: bytes, user: str) -> Executed:
+    match list(argv):
+        case ["cat"]:
+            return Executed(exit_code=0, output=stdin.decode())
+        case ["id", "-u"]:
+            return Executed(exit_code=0, output=f"{user or 0}\n")
+        case ["sh", "-c", "echo out; echo err >&2; exit 3"]:
+            return Executed(exit_code=3, output="out\nerr\n")
+        case _:
+            return Executed(exit_code=127, output=f"not found: {argv}\n")
+
+
+@contextlib.contextmanager
+def podman(directory: Path) -> Iterator[Rig]:
+    """A Podman service of our own on this machine's store."""
+    socket = directory / "podman.sock"
+    argv = [*PODMAN, "system", "service", "-t", "0", f"unix://{socket}"]
+    with _service(argv, socket, directory):
+        load = [*PODMAN, "import", *_changes(), "-", IMAGE]
+        _loaded(load, [*PODMAN, "tag", IMAGE, OLD_TAG])
+        try:
+            yield Rig(name="podman", engine=functools.partial(_opened, socket))
+        finally:
+            _clean(PODMAN)
+
+
+@contextlib.contextmanager
+def docker(directory: Path) -> Iterator[Rig]:
+    """A Docker daemon of our own, with its own store and no network."""
+    socket = directory / "docker.sock"
+    argv = [
+        "dockerd",
+        f"--host=unix://{socket}",
+        f"--data-root={directory / 'data'}",
+        f"--exec-root={directory / 'exec'}",
+        f"--pidfile={directory / 'pid'}",
+        "--bridge=none",
+        "--iptables=false",
+        "--ip6tables=false",
+        "--storage-driver=vfs",
+    ]
+    with _service(argv, socket, directory):
+        client = ("docker", f"--host=unix://{socket}")
+        _loaded([*client, "import", *_changes(), "-", IMAGE], [*client, "tag", IMAGE, OLD_TAG])
+        try:
+            yield Rig(name="docker", engine=functools.partial(_opened, socket))
+        finally:
+            _clean(client)
+
+
+def why_not(name: str) -> str:
+    """Why an engine cannot be tried here; empty when it can."""
+    if name == "fake":
+        return ""
+    if os.geteuid() != 0:
+        return f"{name} is tried as root"
+    if not Path("/usr/bin/busybox").exists():
+        return "busybox-static is not installed, of which the image is made"
+    programs = {"podman": ("podman", "runc"), "docker": ("dockerd", "docker")}[name]
+    missing = [program for program in programs if shutil.which(program) is None]
+    return f"{' and '.join(missing)} not installed" if missing else ""
+
+
+@contextlib.asynccontextmanager
+async def _opened(socket: Path) -> AsyncIterator[Engine]:
+    engine = await open_engine("here", socket)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@contextlib.contextmanager
+def _service(argv: Sequence[str], socket: Path, directory: Path) -> Iterator[None]:
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while not socket.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((directory / "log").read_text()[-2000:])
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _changes() -> list[str]:
+    labels = [f"LABEL {name}={value}" for name, value in IMAGE_LABELS.items()]
+    return [f"--change={change}" for change in ('CMD ["sleep","1000"]', *labels)]
+
+
+def _loaded(load: Sequence[str], tag: Sequence[str]) -> None:
+    subprocess.run(load, input=_root(), check=True, capture_output=True)
+    subprocess.run(tag, check=True, capture_output=True)
+
+
+def _root() -> bytes:
+    """A root file system of one program."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.add("/usr/bin/busybox", "bin/busybox")
+        for name in ("sh", "sleep", "seq", "cat", "id", "echo", "true", "ls", "stat"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(link)
+    return stream.getvalue()
+
+
+def _clean(client: Sequence[str]) -> None:
+    """Remove what carries our prefix, whatever a failed test left."""
+    for kind, verb in (("container", "rm -f"), ("volume", "rm -f"), ("image", "rmi -f")):
+        listing = {"container": "ps -a --format {{.Names}}", "volume": "volume ls -q"}
+        command = listing.get(kind, "images --format {{.Repository}}:{{.Tag}}")
+        listed = subprocess.run([*client, *command.split()], capture_output=True, check=False)
+        names = [name for name in listed.stdout.decode().split() if PREFIX in name]
+        prefix = ["volume"] if kind == "volume" else []
+        for name in names:
+            argv = [*client, *prefix, *verb.split(), name]
+            subprocess.run(argv, capture_output=True, check=False)
