@@ -14,6 +14,7 @@ from cloudwright.cli.options import columns, with_cloud
 
 if TYPE_CHECKING:
     from cloudwright.execute.status import Row
+    from cloudwright.plan.difference import Plan
 
 
 @click.command()
@@ -36,7 +37,7 @@ async def _status(path: Path, as_json: bool) -> int:
         blueprint, _, plan = await session.plan()
         rows = await status_of(session.fleet, session.cloud, blueprint, plan)
     if as_json:
-        click.echo(json.dumps([_json(row) for row in rows], indent=2))
+        click.echo(json.dumps(_whole(rows, plan), indent=2))
     else:
         click.echo(_text(rows))
     ill = sum(not row.is_well for row in rows)
@@ -66,6 +67,14 @@ def _ago(since: datetime | None, now: datetime) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def _whole(rows: tuple[Row, ...], plan: Plan) -> dict[str, object]:
+    return {
+        "cloud": plan.cloud,
+        "containers": [_json(row) for row in rows],
+        "not_as_declared": [p.step.id for p in plan.planned],
+    }
 
 
 def _json(row: Row) -> dict[str, object]:

@@ -39,17 +39,17 @@ class PlainView:
                 self.hosts = {p.step.id: p.step.host for p in planned}
                 self._line(at, f"{self.total} steps; journal and logs in {directory}")
             case StepStarted(id=id, at=at):
-                self._line(at, f"        … {self._place(id)}")
+                self._line(at, f"begins {self._place(id)}")
             case StepWaits(id=id, reason=reason, at=at):
-                self._line(at, f"        … {self._place(id)} waits: {reason}")
+                self._line(at, f"waits  {self._place(id)}: {reason}")
             case StepDone(id=id, seconds=seconds, at=at):
-                self._end(at, f"✓ {self._place(id)} ({seconds:.1f} s)")
+                self._end(at, f"done {self._place(id)} in {seconds:.1f} s")
             case StepFailure(id=id, error=error, log=log, at=at):
-                self._end(at, f"✗ {self._place(id)} FAILED; log: {log}")
+                self._end(at, f"FAILED {self._place(id)}; log: {log}")
                 for line in error.splitlines():
                     self.write(f"           {line}")
             case StepSkipped(id=id, because=because, at=at):
-                self._end(at, f"- {self._place(id)} skipped because of {because}")
+                self._end(at, f"skipped {self._place(id)} because of {because}")
             case RunEnded(done=done, failed=failed, skipped=skipped, seconds=seconds, at=at):
                 self._line(
                     at, f"{done} done, {failed} failed, {skipped} skipped in {seconds:.1f} s"

@@ -1,0 +1,57 @@
+# `make` lists the targets. Everything happens in .venv, which `setup` makes.
+
+CLOUD ?= examples/aio.yaml
+VENV := .venv
+CW := $(VENV)/bin/cloudwright
+PYTHON := $(VENV)/bin/python
+QUICK := tests/unit tests/golden tests/simulated
+
+.PHONY: help setup demo test check format lint quick ready golden bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready ## make .venv with cloudwright and what tests need
+
+$(VENV)/ready: pyproject.toml tools/setup
+	tools/setup $(VENV)
+	@touch $@
+
+demo: setup ## from an empty machine to a running instance that answers over SSH
+	$(CW) doctor --fix
+	$(CW) images build
+	$(CW) lab up $(CLOUD)
+	$(CW) apply --yes $(CLOUD)
+	$(CW) smoke --keep $(CLOUD)
+
+test: lint ready ## every test tier, a real cloud included
+	$(PYTHON) -m pytest
+
+check: lint quick ## format, lint, types, layers and the quick tiers: no network
+
+lint: setup ## format, lint, types and layers
+	$(VENV)/bin/ruff format --check src tests
+	$(VENV)/bin/ruff check src tests
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+quick: setup ## the tiers that need nothing but Python
+	$(PYTHON) -m pytest $(QUICK)
+
+ready: setup ## this machine and the container images, ready for a lab
+	$(CW) doctor --fix
+	$(CW) images build
+
+format: setup ## format the code
+	$(VENV)/bin/ruff format src tests
+	$(VENV)/bin/ruff check --fix src tests
+
+golden: setup ## write the golden files anew; look at `git diff` then
+	CLOUDWRIGHT_GOLDEN=1 $(PYTHON) -m pytest tests/golden
+
+bench: ready ## measure, on an idle machine, and print a table
+	$(PYTHON) -m tests.bench
+
+clean: ## remove .venv and caches; no lab, no cloud, no image
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
