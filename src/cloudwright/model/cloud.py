@@ -172,8 +172,10 @@ class Cloud:
     """The operator's own INI files, a directory beside `cloud.yaml`; merged last."""
 
     def hosts_with(self, role: str) -> tuple[Host, ...]:
-        """The hosts of `role`, in the file's order; none for a role that nobody has."""
-        return tuple(host for host in self.hosts if role in host.roles)
+        """The hosts of `role` (`network+compute`: of either), in the file's order; none for a
+        role that nobody has."""
+        wanted = role.split("+")
+        return tuple(h for h in self.hosts if any(r in h.roles for r in wanted))
 
     def host(self, name: str) -> Host:
         """The host called `name`; KeyError when there is none."""

@@ -184,22 +184,26 @@ def read_fields(
     fields = {f.name: f for f in dataclasses.fields(hint) if name is None or f.name != "name"}
     values: dict[str, Any] = {} if name is None else {"name": name.text}
     whole = True
+    given = {key.text for key, _ in tree.pairs}
     for key, value in tree.pairs:
+        meant = key.text
         if key.text not in fields:
             place = f' in "{_label(path)}"' if path else ""
             notes.problem(key, f'unknown key "{key.text}"{place}', suggestion(key.text, fields))
-            continue
+            # Read as what was meant, so that one wrong letter does not hide other problems.
+            meant = next(iter(difflib.get_close_matches(key.text.lower(), fields, n=1)), "")
+            if not meant or meant in given:
+                continue
+            given.add(meant)
         try:
-            values[key.text] = decode(value, hints[key.text], (*path, key.text), notes)
+            values[meant] = decode(value, hints[meant], (*path, meant), notes)
         except UnreadableError:
             whole = False
-    given = {key.text for key, _ in tree.pairs}
-    for key_name, wanted in fields.items():
-        if key_name not in given and _is_required(wanted):
-            where = f'"{_label(path)}"' if path else "cloud.yaml"
-            notes.problem(at, f'{where} has no "{key_name}"')
-            whole = False
-    return values, whole
+    missing = [f'"{key}"' for key, f in fields.items() if key not in given and _is_required(f)]
+    if missing:
+        where = f'"{_label(path)}"' if path else "cloud.yaml"
+        notes.problem(at, f"{where} has no {', '.join(missing)}")
+    return values, whole and not missing
 
 
 def _is_required(wanted: dataclasses.Field[Any]) -> bool:

@@ -11,6 +11,7 @@ from cloudwright.model import rules
 from cloudwright.model.cloud import Cloud, Host, Images, Ssh
 from cloudwright.model.decode import Notes, read_fields
 from cloudwright.model.document import MAX_BYTES, Items, Keys, Scalar, Tree, parse
+from cloudwright.model.draft import Draft
 
 LAB_DIRECTORY = Path(".cloudwright") / "lab"
 """Beside `cloud.yaml`: where a lab leaves the key and the host keys of its hosts."""
@@ -48,14 +49,13 @@ def read(content: bytes, file: str) -> Cloud:
     fields, whole = read_fields(_inherit_ssh(tree), Cloud, (), notes)
     found = (*problems, *notes.problems, *rules.check(_draft(tree, fields, notes)))
     if found or not whole:
-        # The cloud's own `ssh` is read once for itself and once for every host.
-        raise InvalidCloud(tuple(dict.fromkeys(found)))
+        raise InvalidCloud(found)
     return Cloud(**fields)
 
 
-def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> rules.Draft:
+def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> Draft:
     images: Images | None = fields.get("images")
-    return rules.Draft(
+    return Draft(
         file=notes.file,
         name=fields.get("name", ""),
         release=fields.get("release", ""),
@@ -85,6 +85,10 @@ def _inherit_ssh(tree: Keys) -> Keys:
     hosts, ours = tree.get("hosts"), tree.get("ssh")
     if not isinstance(hosts, Keys) or not isinstance(ours, Keys):
         return tree
+    alone = Notes("")
+    read_fields(ours, Ssh, ("ssh",), alone)
+    if alone.problems:
+        return tree  # said once, of the cloud's own, and not again for every host
     pairs = tuple(
         (name, _with_ssh(host, ours) if isinstance(host, Keys) else host)
         for name, host in hosts.pairs

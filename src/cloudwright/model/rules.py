@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudwright.errors import Problem
-from cloudwright.model.cloud import ROLES, Api, Host, Networks, Site
-from cloudwright.model.decode import Path, Place, suggestion
+from cloudwright.model.cloud import ROLES, Networks
+from cloudwright.model.decode import Path, suggestion
+from cloudwright.model.draft import Draft, address_of, network_of
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """RFC 1123, lower-case alone: names end up in host names, certificates and file names."""
 
 MTU = range(1280, 65536)
 """Bytes. 1280 is the least that IPv6 instances may meet (RFC 8200)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
-    """What could be read of a `cloud.yaml`, right or wrong, and where each value stands.
-
-    None is what could not be read (a problem already); `whole` says that no site and no host is
-    missing for that reason, so that rules about what is *not* there may speak.
-    """
-
-    file: str
-    name: str = ""
-    release: str = ""
-    region: str = ""
-    prefix: str = ""
-    sites: tuple[Site, ...] = ()
-    hosts: tuple[Host, ...] = ()
-    networks: Networks | None = None
-    api: Api | None = None
-    whole: bool = True
-    places: Mapping[Path, Place] = field(default_factory=dict)
-
-    def problem(self, path: Path, text: str, hint: str = "") -> Problem:
-        """A problem at `path`, or at the nearest thing around it that stands in the file."""
-        while path and path not in self.places:
-            path = path[:-1]
-        line, column = self.places.get(path, (0, 0))
-        return Problem(file=self.file, line=line, column=column, text=text, hint=hint)
-
-    @property
-    def controllers(self) -> tuple[Host, ...]:
-        """Hosts of role control."""
-        return tuple(host for host in self.hosts if "control" in host.roles)
-
-    def line(self, path: Path) -> int:
-        """The line of `path`, 0 when unknown."""
-        return self.places.get(path, (0, 0))[0]
 
 
 Rule = Callable[[Draft], Iterator[Problem]]
@@ -140,7 +103,10 @@ def check_sites(draft: Draft) -> Iterator[Problem]:
 
 def check_sites_have_hosts(draft: Draft) -> Iterator[Problem]:
     """No site stands empty."""
-    for site in draft.sites if draft.whole else ():
+    names = {site.name for site in draft.sites}
+    if not draft.whole or any(host.site not in names for host in draft.hosts):
+        return  # the host with the unknown site may be the one that is missed here
+    for site in draft.sites:
         if not any(host.site == site.name for host in draft.hosts):
             said = f'site "{site.name}" has no host'
             hint = "remove the site, or put a host in it"
@@ -163,7 +129,9 @@ def check_witnesses(draft: Draft) -> Iterator[Problem]:
 
 def check_every_role_is_had(draft: Draft) -> Iterator[Problem]:
     """A cloud needs a host of every role."""
-    for role in ROLES if draft.whole else ():
+    if not draft.whole or any(role not in ROLES for host in draft.hosts for role in host.roles):
+        return  # the unknown role may be the one that is missed here
+    for role in ROLES:
         if not any(role in host.roles for host in draft.hosts):
             hint = "add it to the roles of a host"
             yield draft.problem(("hosts",), f'no host has the role "{role}"', hint)
@@ -218,7 +186,9 @@ def check_addresses(draft: Draft) -> Iterator[Problem]:
             continue
         candidates = [(name, network_of(cidrs.get(name, ""))) for name in names]
         networks = [(name, network) for name, network in candidates if network]
-        if networks and not any(ip in network for _, network in networks):
+        if len(networks) < len(names):
+            continue  # a network that cannot be read is a problem of its own
+        if not any(ip in network for _, network in networks):
             where = " nor ".join(f"in the {name} network {network}" for name, network in networks)
             yield draft.problem(path, f"{address} is not {where}")
         elif any(_is_reserved(ip, network) for _, network in networks):
@@ -251,12 +221,12 @@ def check_api_addresses(draft: Draft) -> Iterator[Problem]:
             if address not in (host.address, host.tunnel_address) or host.name == alone:
                 continue
             if "control" in host.roles:
-                why = f"{len(draft.controllers)} controllers need one that can move between them"
+                why = f"; {len(draft.controllers)} controllers need one that can move between them"
             else:
-                why = "which is no controller"
+                why = ", which is no controller"
             yield draft.problem(
                 ("api", key),
-                f'{address} is the address of host "{host.name}"; {why}',
+                f'{address} is the address of host "{host.name}"{why}',
                 "give an address of the management network that nothing uses",
             )
 
@@ -345,22 +315,6 @@ RULES: tuple[Rule, ...] = (
 def check(draft: Draft) -> tuple[Problem, ...]:
     """Every problem that every rule finds."""
     return tuple(problem for rule in RULES for problem in rule(draft))
-
-
-def address_of(text: str) -> IPv4Address | None:
-    """The address that `text` spells, None when it spells none."""
-    try:
-        return IPv4Address(text)
-    except ValueError:
-        return None
-
-
-def network_of(text: str) -> IPv4Network | None:
-    """The network that `text` spells with its prefix length, None when it spells none."""
-    try:
-        return IPv4Network(text) if "/" in text else None
-    except ValueError:
-        return None
 
 
 def _cidr_hint(cidr: str) -> str:

@@ -1,0 +1,64 @@
+"""What could be read of a `cloud.yaml`, right or wrong: what the rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+from cloudwright.errors import Problem
+from cloudwright.model.cloud import Api, Host, Networks, Site
+from cloudwright.model.decode import Path, Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What could be read of a `cloud.yaml`, right or wrong, and where each value stands.
+
+    None is what could not be read (a problem already); `whole` says that no site and no host is
+    missing for that reason, so that rules about what is *not* there may speak.
+    """
+
+    file: str
+    name: str = ""
+    release: str = ""
+    region: str = ""
+    prefix: str = ""
+    sites: tuple[Site, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    networks: Networks | None = None
+    api: Api | None = None
+    whole: bool = True
+    places: Mapping[Path, Place] = field(default_factory=dict)
+
+    def problem(self, path: Path, text: str, hint: str = "") -> Problem:
+        """A problem at `path`, or at the nearest thing around it that stands in the file."""
+        while path and path not in self.places:
+            path = path[:-1]
+        line, column = self.places.get(path, (0, 0))
+        return Problem(file=self.file, line=line, column=column, text=text, hint=hint)
+
+    @property
+    def controllers(self) -> tuple[Host, ...]:
+        """Hosts of role control."""
+        return tuple(host for host in self.hosts if "control" in host.roles)
+
+    def line(self, path: Path) -> int:
+        """The line of `path`, 0 when unknown."""
+        return self.places.get(path, (0, 0))[0]
+
+
+def address_of(text: str) -> IPv4Address | None:
+    """The address that `text` spells, None when it spells none."""
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def network_of(text: str) -> IPv4Network | None:
+    """The network that `text` spells with its prefix length, None when it spells none."""
+    try:
+        return IPv4Network(text) if "/" in text else None
+    except ValueError:
+        return None
