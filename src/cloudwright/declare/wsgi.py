@@ -13,7 +13,16 @@ def workers(at: At) -> int:
     return max(1, min(5, at.facts.cores // 4))
 
 
-def uwsgi(at: At, *, module: str, port: int, user: str, threads: int = 8) -> File:
+def uwsgi(
+    at: At,
+    *,
+    module: str,
+    port: int,
+    user: str,
+    threads: int = 8,
+    load_after_fork: bool = False,
+    before: tuple[str, ...] = (),
+) -> File:
     """`uwsgi.ini` for `module` (`package.module:callable`), listening at the back of `port`.
 
     The application is loaded once, before the fork (half the CPU of a load per worker). Every
@@ -34,7 +43,8 @@ def uwsgi(at: At, *, module: str, port: int, user: str, threads: int = 8) -> Fil
                 "processes": workers(at),
                 "threads": threads,
                 "enable-threads": True,
-                "lazy-apps": False,
+                "lazy-apps": load_after_fork,
+                "exec-asap": before,
                 "die-on-term": True,
                 "need-app": True,
                 "buffer-size": 65535,

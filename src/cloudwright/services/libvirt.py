@@ -2,21 +2,87 @@
 
 from __future__ import annotations
 
+from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.service import (
+    CommandHealth,
+    Container,
+    File,
+    Files,
+    Mount,
+    Service,
+    Volume,
+)
 
-IMAGE = Image(
-    name="nova-libvirt",
-    packages=(
-        "libvirt-daemon",
-        "libvirt-daemon-driver-qemu",
-        "libvirt-daemon-driver-nodedev",
-        "libvirt-daemon-driver-secret",
-        "libvirt-daemon-driver-storage",
-        "libvirt-daemon-driver-nwfilter",
-        "libvirt-clients",
-        "qemu-system-x86",
-        "qemu-utils",
-        "ovmf",
+LIBVIRTD_CONF = """\
+unix_sock_group = "nova"
+unix_sock_rw_perms = "0770"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_outputs = "2:stderr"
+"""
+
+# Instances outlive this container: QEMU writes the console's log itself (a log daemon would die
+# with the container), stays out of mount namespaces, and its cgroup is the host's, not ours.
+QEMU_CONF = """\
+user = "nova"
+group = "nova"
+dynamic_ownership = 1
+security_driver = "none"
+stdio_handler = "file"
+namespaces = []
+max_core = 0
+"""
+
+
+def files(at: At) -> Files:
+    """Who may call libvirt, and how it starts QEMU."""
+    return {
+        "libvirtd.conf": File(content=LIBVIRTD_CONF, path="/etc/libvirt/libvirtd.conf"),
+        "qemu.conf": File(content=QEMU_CONF, path="/etc/libvirt/qemu.conf"),
+    }
+
+
+service = Service(
+    name="libvirt",
+    summary="starts instances and watches them",
+    image=Image(
+        name="nova-libvirt",
+        packages=(
+            "libvirt-daemon",
+            "libvirt-daemon-driver-qemu",
+            "libvirt-daemon-driver-nodedev",
+            "libvirt-daemon-driver-secret",
+            "libvirt-daemon-driver-storage",
+            "libvirt-daemon-driver-nwfilter",
+            "libvirt-clients",
+            "qemu-system-x86",
+            "qemu-utils",
+            "ovmf",
+        ),
+        users=("nova", "qemu", "libvirt"),
     ),
-    users=("nova", "qemu", "libvirt"),
+    containers=(
+        Container(
+            name="nova-libvirt",
+            role="compute",
+            command="libvirtd",
+            files=files,
+            volumes=(
+                Volume(name="libvirtd", path="/var/lib/libvirt"),
+                Volume(name="nova_compute", path="/var/lib/nova"),
+                Volume(name="nova_libvirt_qemu", path="/etc/libvirt/qemu"),
+            ),
+            mounts=(
+                Mount(source="/run/libvirt", target="/run/libvirt", shared=True),
+                Mount(source="/sys/fs/cgroup", target="/sys/fs/cgroup"),
+                Mount(source="/lib/modules", target="/lib/modules", read_only=True),
+            ),
+            privileged="starts instances: KVM, taps, cgroups outside of its own container",
+            host_pid=True,
+            host_cgroups=True,
+            stop_seconds=30,
+            health=CommandHealth(command=("virsh", "-c", "qemu:///system", "version", "--daemon")),
+        ),
+    ),
 )

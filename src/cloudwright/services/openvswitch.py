@@ -1,12 +1,148 @@
-"""Open vSwitch switches the packets of instances on every host that has some to switch."""
+"""Open vSwitch switches the packets of instances, in the kernel or in user space."""
 
 from __future__ import annotations
 
-from cloudwright.declare.image import Image
+from collections.abc import Mapping
 
-IMAGE = Image(
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.service import (
+    CommandHealth,
+    Container,
+    File,
+    Files,
+    Mount,
+    Service,
+    SwitchSettings,
+    Volume,
+)
+from cloudwright.model.cloud import datapath
+
+ROLE = "network+compute"
+"""Every host that packets of instances leave or enter."""
+
+RUN = Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True)
+"""Its sockets: for the database, and for the flows of each bridge."""
+
+SOCKET = "unix:/run/openvswitch/db.sock"
+
+SOUTHBOUND_PORT = 6642
+
+EXTERNAL_BRIDGE = "br-ex"
+
+DATABASE_START = f"""\
+set -eu
+db=/var/lib/openvswitch/conf.db
+schema=/usr/share/openvswitch/vswitch.ovsschema
+[ -s $db ] || {{ rm -f $db; ovsdb-tool create $db $schema; }}
+[ "$(ovsdb-tool needs-conversion $db $schema)" = no ] || ovsdb-tool convert $db $schema
+exec ovsdb-server $db --remote=p{SOCKET} --unixctl=/run/openvswitch/ovsdb-server.ctl \\
+    --remote=db:Open_vSwitch,Open_vSwitch,manager_options --no-chdir -vconsole:info -vfile:off
+"""
+
+SWITCH_START = f"""\
+set -eu
+ovs-vsctl --timeout=30 --no-wait --db={SOCKET} init
+%s
+exec ovs-vswitchd {SOCKET} --unixctl=/run/openvswitch/ovs-vswitchd.ctl --no-chdir \\
+    -vconsole:info -vfile:off
+"""
+
+KERNEL = "modprobe openvswitch && modprobe geneve"
+
+# Packets that cards and instances left for hardware to sum are summed by OVS only in this mode,
+# which it reads as it starts: without it, TCP through a user-space switch never connects.
+USERSPACE = (
+    f"ovs-vsctl --timeout=30 --no-wait --db={SOCKET} "
+    "set Open_vSwitch . other_config:userspace-tso-enable=true"
+)
+
+
+def database_files(at: At) -> Files:
+    """What makes the switch's database when it is missing, and serves it."""
+    return {"start.sh": File(content=DATABASE_START, path="/etc/cloudwright/start.sh")}
+
+
+def switch_files(at: At) -> Files:
+    """What prepares the datapath that this host has, and switches."""
+    before = KERNEL if datapath(at.cloud, at.facts) == "kernel" else USERSPACE
+    return {"start.sh": File(content=SWITCH_START % before, path="/etc/cloudwright/start.sh")}
+
+
+def datapath_type(at: At) -> str:
+    """OVSDB's word for where packets are switched: the kernel's is `system`."""
+    return "system" if datapath(at.cloud, at.facts) == "kernel" else "netdev"
+
+
+def bridges(at: At) -> Mapping[str, tuple[str, ...]]:
+    """The bridge to the external network, with its card, where the way out is."""
+    if "network" not in at.host.roles:
+        return {}
+    card = at.host.external_interface
+    return {EXTERNAL_BRIDGE: (card,) if card else ()}
+
+
+def external_ids(at: At) -> Mapping[str, str]:
+    """What ovn-controller reads: who it is, where its database is, how tunnels are made."""
+    remote = ",".join(f"tcp:{h.address}:{SOUTHBOUND_PORT}" for h in at.controllers)
+    ids = {
+        "system-id": at.host.name,
+        "hostname": at.host.name,
+        "ovn-remote": remote,
+        "ovn-remote-probe-interval": "5000",
+        "ovn-openflow-probe-interval": "5",
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": at.host.tunnel,
+        "ovn-bridge-datapath-type": datapath_type(at),
+        "ovn-monitor-all": "true",
+    }
+    if "network" in at.host.roles:
+        physical_network = at.cloud.networks.external.physical_network
+        ids["ovn-bridge-mappings"] = f"{physical_network}:{EXTERNAL_BRIDGE}"
+        ids["ovn-cms-options"] = "enable-chassis-as-gw"
+    return ids
+
+
+service = Service(
     name="openvswitch",
-    packages=("openvswitch-switch",),
-    users=("openvswitch",),
-    names=("openvswitch-db-server", "openvswitch-vswitchd"),
+    summary="switches the packets of instances",
+    image=Image(
+        name="openvswitch",
+        packages=("openvswitch-switch",),
+        users=("openvswitch",),
+        names=("openvswitch-db-server", "openvswitch-vswitchd"),
+    ),
+    containers=(
+        Container(
+            name="openvswitch-db-server",
+            role=ROLE,
+            command="bash /etc/cloudwright/start.sh",
+            files=database_files,
+            volumes=(Volume(name="openvswitch_db", path="/var/lib/openvswitch"),),
+            mounts=(RUN,),
+            health=CommandHealth(command=("ovsdb-client", "list-dbs", SOCKET)),
+        ),
+        Container(
+            name="openvswitch-vswitchd",
+            role=ROLE,
+            command="bash /etc/cloudwright/start.sh",
+            files=switch_files,
+            mounts=(RUN, Mount(source="/lib/modules", target="/lib/modules", read_only=True)),
+            privileged="loads the kernel's datapath, or makes taps and reads cards in user space",
+            health=CommandHealth(
+                command=("ovs-appctl", "-t", "/run/openvswitch/ovs-vswitchd.ctl", "version")
+            ),
+            needs=("@openvswitch-db-server",),
+        ),
+    ),
+    switches=(
+        SwitchSettings(
+            name="settings",
+            role=ROLE,
+            container="openvswitch-vswitchd",
+            bridges=bridges,
+            datapath_type=datapath_type,
+            external_ids=external_ids,
+        ),
+    ),
 )

@@ -2,11 +2,124 @@
 
 from __future__ import annotations
 
+from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.service import (
+    CommandHealth,
+    Container,
+    File,
+    Files,
+    Mount,
+    Service,
+    Volume,
+)
 
-IMAGE = Image(
+NORTHBOUND_PORT = 6641
+SOUTHBOUND_PORT = 6642
+
+RUN = Mount(source="/run/ovn", target="/run/ovn", shared=True)
+SWITCH_RUN = Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True)
+
+START = "bash /etc/cloudwright/start.sh"
+START_PATH = "/etc/cloudwright/start.sh"
+
+
+def members(at: At, port: int) -> str:
+    """The addresses of a database's members, as OVSDB's clients read them."""
+    return ",".join(f"tcp:{host.address}:{port}" for host in at.controllers)
+
+
+def _database_files(at: At, kind: str, port: int, raft_port: int) -> Files:
+    """A member of the database's raft cluster; the first controller founds it, others join."""
+    options = [
+        f"--db-{kind}-file=/var/lib/openvswitch/ovn-{kind}/ovn{kind}.db",
+        f"--db-{kind}-addr={at.host.address}",
+        f"--db-{kind}-port={port}",
+        f"--db-{kind}-create-insecure-remote=yes",
+        f"--db-{kind}-cluster-local-addr={at.host.address}",
+        f"--db-{kind}-cluster-local-port={raft_port}",
+    ]
+    if not at.is_first_controller:
+        options += [
+            f"--db-{kind}-cluster-remote-addr={at.controllers[0].address}",
+            f"--db-{kind}-cluster-remote-port={raft_port}",
+        ]
+    options.append(f"--ovn-{kind}-log=-vconsole:info -vfile:off")
+    words = " \\\n    ".join(f"'{option}'" for option in options)
+    script = f"exec /usr/share/ovn/scripts/ovn-ctl run_{kind}_ovsdb \\\n    {words}\n"
+    return {"start.sh": File(content=script, path=START_PATH)}
+
+
+def northbound_files(at: At) -> Files:
+    """What Neutron writes: logical switches, routers, ports."""
+    return _database_files(at, "nb", NORTHBOUND_PORT, 6643)
+
+
+def southbound_files(at: At) -> Files:
+    """What agents read: flows, and which host has which port."""
+    return _database_files(at, "sb", SOUTHBOUND_PORT, 6644)
+
+
+def northd_files(at: At) -> Files:
+    """The translator of one into the other; one is active, the others wait for its lock."""
+    script = (
+        f"exec ovn-northd --ovnnb-db={members(at, NORTHBOUND_PORT)} "
+        f"--ovnsb-db={members(at, SOUTHBOUND_PORT)} "
+        "--unixctl=/run/ovn/ovn-northd.ctl --no-chdir -vconsole:info -vfile:off\n"
+    )
+    return {"start.sh": File(content=script, path=START_PATH)}
+
+
+def _database(kind: str, database: str) -> Container:
+    status = f"ovs-appctl -t /run/ovn/ovn{kind}_db.ctl cluster/status {database}"
+    return Container(
+        name=f"ovn-{kind}-db",
+        role="control",
+        command=START,
+        files=northbound_files if kind == "nb" else southbound_files,
+        volumes=(Volume(name=f"ovn_{kind}_db", path=f"/var/lib/openvswitch/ovn-{kind}"),),
+        mounts=(RUN,),
+        # A member that knows its leader takes writes; an open port alone says nothing.
+        health=CommandHealth(command=("sh", "-c", f"{status} | grep -q '^Leader: [^u]'")),
+    )
+
+
+def _connected(socket: str, question: str) -> CommandHealth:
+    ask = f"ovs-appctl -t /run/ovn/{socket} {question}"
+    return CommandHealth(command=("sh", "-c", f"{ask} | grep -qx connected"))
+
+
+service = Service(
     name="ovn",
-    packages=("ovn-central", "ovn-host"),
-    users=("openvswitch",),
-    names=("ovn-nb-db-server", "ovn-sb-db-server", "ovn-northd", "ovn-controller"),
+    summary="turns networks of instances into flows",
+    image=Image(
+        name="ovn",
+        packages=("ovn-central", "ovn-host"),
+        users=("openvswitch",),
+        names=("ovn-nb-db-server", "ovn-sb-db-server", "ovn-northd", "ovn-controller"),
+    ),
+    containers=(
+        _database("nb", "OVN_Northbound"),
+        _database("sb", "OVN_Southbound"),
+        Container(
+            name="ovn-northd",
+            role="control",
+            command=START,
+            files=northd_files,
+            mounts=(RUN,),
+            health=_connected("ovn-northd.ctl", "sb-connection-status"),
+            needs=("@ovn-nb-db", "@ovn-sb-db"),
+        ),
+        Container(
+            name="ovn-controller",
+            role="network+compute",
+            command=(
+                "ovn-controller unix:/run/openvswitch/db.sock "
+                "--unixctl=/run/ovn/ovn-controller.ctl --no-chdir -vconsole:info -vfile:off"
+            ),
+            mounts=(RUN, SWITCH_RUN),
+            health=_connected("ovn-controller.ctl", "connection-status"),
+            needs=("@openvswitch/switch/settings", "ovn-sb-db"),
+        ),
+    ),
 )

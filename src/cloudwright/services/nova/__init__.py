@@ -1,26 +1,118 @@
-"""Nova runs instances: its image, and the service that its parts make."""
+"""Nova runs instances."""
 
 from __future__ import annotations
 
+from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.image import Image
+from cloudwright.declare.service import (
+    Api,
+    Container,
+    HttpHealth,
+    Mount,
+    Service,
+    Volume,
+)
+from cloudwright.declare.wsgi import UWSGI_COMMAND
+from cloudwright.services.nova import cells, conf
 
-IMAGE = Image(
+CONTROL_NEEDS = ("rabbitmq", "memcached", "nova/cells")
+
+service = Service(
     name="nova",
-    parent="openstack-base",
-    projects=("nova",),
-    packages=("qemu-utils", "python3-libvirt", "novnc"),
-    users=("nova", "qemu", "libvirt"),
-    user="nova",
-    run=(
-        "mkdir -p /etc/nova && cp -a /var/lib/kolla/venv/etc/nova/. /etc/nova/",
-        # libvirt's binding must match the library beside it: Debian's, not one built by pip.
-        "ln -s /usr/lib/python3/dist-packages/libvirt*.py"
-        " /usr/lib/python3/dist-packages/libvirtmod*.so"
-        " /var/lib/kolla/venv/lib/python3*/site-packages/",
-        "printf 'nova ALL=(root) NOPASSWD: /var/lib/kolla/venv/bin/privsep-helper *\\n'"
-        " > /etc/sudoers.d/nova",
-        "chmod 0440 /etc/sudoers.d/nova",
-        "install -d -o nova -g nova /var/lib/nova/tmp /var/lib/nova/instances",
+    summary="instances",
+    identity_user="nova",
+    image=Image(
+        name="nova",
+        parent="openstack-base",
+        projects=("nova",),
+        packages=("qemu-utils", "python3-libvirt", "novnc"),
+        users=("nova", "qemu", "libvirt"),
+        user="nova",
+        run=(
+            "mkdir -p /etc/nova && cp -a /var/lib/kolla/venv/etc/nova/. /etc/nova/",
+            # libvirt's binding must match the library beside it: Debian's, not one of pip's.
+            "ln -s /usr/lib/python3/dist-packages/libvirt*.py"
+            " /usr/lib/python3/dist-packages/libvirtmod*.so"
+            " /var/lib/kolla/venv/lib/python3*/site-packages/",
+            "printf 'nova ALL=(root) NOPASSWD: /var/lib/kolla/venv/bin/privsep-helper *\\n'"
+            " > /etc/sudoers.d/nova",
+            "chmod 0440 /etc/sudoers.d/nova",
+            "install -d -o nova -g nova /var/lib/nova/tmp /var/lib/nova/instances",
+        ),
+        names=(
+            "nova-api",
+            "nova-scheduler",
+            "nova-conductor",
+            "nova-novncproxy",
+            "nova-compute",
+        ),
     ),
-    names=("nova-api", "nova-scheduler", "nova-conductor", "nova-novncproxy", "nova-compute"),
+    databases=cells.databases,
+    jobs=cells.jobs,
+    containers=(
+        Container(
+            name="nova-api",
+            role="control",
+            command=UWSGI_COMMAND,
+            files=conf.api_files,
+            api=Api(port=conf.API_PORT, type="compute", path="/v2.1", check="/"),
+            health=HttpHealth(port=conf.API_PORT + BACKEND_OFFSET),
+            needs=CONTROL_NEEDS,
+        ),
+        Container(
+            name="nova-metadata",
+            role="control",
+            command=UWSGI_COMMAND,
+            files=conf.metadata_files,
+            api=Api(port=conf.METADATA_PORT, check="/", external=False),
+            health=HttpHealth(port=conf.METADATA_PORT + BACKEND_OFFSET),
+            needs=CONTROL_NEEDS,
+        ),
+        Container(
+            name="nova-scheduler",
+            role="control",
+            command="nova-scheduler",
+            files=conf.control_files,
+            needs=CONTROL_NEEDS,
+        ),
+        Container(
+            name="nova-conductor",
+            role="control",
+            command="nova-conductor",
+            files=cells.conductor_files,
+            needs=CONTROL_NEEDS,
+        ),
+        Container(
+            name="nova-novncproxy",
+            role="control",
+            command="nova-novncproxy --web /usr/share/novnc",
+            files=conf.control_files,
+            api=Api(port=conf.CONSOLE_PORT, check="/vnc_lite.html"),
+            health=HttpHealth(port=conf.CONSOLE_PORT + BACKEND_OFFSET, path="/vnc_lite.html"),
+            needs=CONTROL_NEEDS,
+        ),
+        Container(
+            name="nova-compute",
+            role="compute",
+            command="nova-compute",
+            files=conf.compute_files,
+            volumes=(Volume(name="nova_compute", path="/var/lib/nova"),),
+            mounts=(
+                Mount(source="/run/libvirt", target="/run/libvirt", shared=True),
+                Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True),
+                Mount(source="/lib/modules", target="/lib/modules", read_only=True),
+            ),
+            privileged="makes taps and attaches disks of instances",
+            stop_seconds=180,
+            # Placement must know its user before it starts: it looks once, then a minute later.
+            needs=(
+                "@nova-libvirt",
+                "@openvswitch-vswitchd",
+                "nova-conductor",
+                "placement",
+                "nova/identity",
+                "placement/identity",
+            ),
+        ),
+    ),
 )

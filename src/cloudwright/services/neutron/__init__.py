@@ -1,0 +1,99 @@
+"""Neutron keeps the networks of instances; OVN makes them real."""
+
+from __future__ import annotations
+
+from cloudwright.declare.at import BACKEND_OFFSET
+from cloudwright.declare.image import Image
+from cloudwright.declare.service import (
+    Api,
+    CommandHealth,
+    Container,
+    Database,
+    HttpHealth,
+    Mount,
+    Service,
+)
+from cloudwright.declare.wsgi import UWSGI_COMMAND
+from cloudwright.services.neutron.conf import (
+    CONF,
+    ML2_CONF,
+    PORT,
+    agent_files,
+    api_files,
+    worker_files,
+)
+
+CONFIG_FILES = f"--config-file {CONF} --config-file {ML2_CONF}"
+METADATA_SOCKET = "/var/lib/neutron/metadata_proxy"
+
+service = Service(
+    name="neutron",
+    summary="networks of instances",
+    identity_user="neutron",
+    image=Image(
+        name="neutron",
+        parent="openstack-base",
+        projects=("neutron",),
+        packages=("haproxy", "iproute2", "iptables"),
+        users=("neutron",),
+        user="neutron",
+        run=(
+            "mkdir -p /etc/neutron && cp -a /var/lib/kolla/venv/etc/neutron/. /etc/neutron/",
+            "sed -i 's|^exec_dirs=|&/var/lib/kolla/venv/bin,|' /etc/neutron/rootwrap.conf",
+            "printf 'neutron ALL=(root) NOPASSWD: /var/lib/kolla/venv/bin/neutron-rootwrap"
+            " /etc/neutron/rootwrap.conf *\\n' > /etc/sudoers.d/neutron",
+            "chmod 0440 /etc/sudoers.d/neutron",
+            "install -d -o neutron -g neutron /var/lib/neutron/tmp",
+        ),
+        names=("neutron-server", "neutron-metadata-agent", "neutron-ovn-agent"),
+    ),
+    databases=(
+        Database(
+            name="neutron",
+            user="neutron",
+            create=f"neutron-db-manage {CONFIG_FILES} upgrade heads",
+            like="neutron-api",
+            expand=f"neutron-db-manage {CONFIG_FILES} upgrade --expand",
+            contract=f"neutron-db-manage {CONFIG_FILES} upgrade --contract",
+        ),
+    ),
+    containers=(
+        Container(
+            name="neutron-api",
+            role="control",
+            command=UWSGI_COMMAND,
+            files=api_files,
+            api=Api(port=PORT, type="network"),
+            health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck"),
+            needs=("rabbitmq", "memcached", "ovn-nb-db", "ovn-sb-db"),
+        ),
+        Container(
+            name="neutron-ovn-maintenance-worker",
+            role="control",
+            command=f"neutron-ovn-maintenance-worker {CONFIG_FILES}",
+            files=worker_files,
+            # After the API: both make what is missing in OVN as they start.
+            needs=("@neutron-api",),
+        ),
+        Container(
+            name="neutron-periodic-workers",
+            role="control",
+            command=f"neutron-periodic-workers {CONFIG_FILES}",
+            files=worker_files,
+            needs=("@neutron-api",),
+        ),
+        Container(
+            name="neutron-ovn-agent",
+            role="compute",
+            command=f"neutron-ovn-agent --config-file {CONF}",
+            files=agent_files,
+            mounts=(
+                Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True),
+                Mount(source="/run/netns", target="/run/netns", shared=True),
+            ),
+            privileged="makes a network namespace for the metadata of each network",
+            health=CommandHealth(command=("test", "-S", METADATA_SOCKET)),
+            needs=("@ovn-controller", "ovn-sb-db"),
+        ),
+    ),
+)

@@ -1,0 +1,131 @@
+"""What Nova's processes are told."""
+
+from __future__ import annotations
+
+from cloudwright.declare import ini, oslo
+from cloudwright.declare.at import At
+from cloudwright.declare.service import File, Files
+from cloudwright.declare.wsgi import uwsgi, workers
+from cloudwright.model.cloud import virt_type
+
+API_PORT = 8774
+METADATA_PORT = 8775
+CONSOLE_PORT = 6080
+
+CONF = "/etc/nova/nova.conf"
+CELL0_CONF = "/etc/nova/cell0.conf"
+
+HELPER = "sudo /var/lib/kolla/venv/bin/privsep-helper"
+PRIVILEGED = ("nova_sys_admin", "vif_plug_ovs_privileged", "privsep_osbrick")
+
+
+def _process(at: At) -> ini.Ini:
+    """What every process of Nova's is told: who it is, and whom it calls as itself."""
+    own = oslo.credentials(at, "nova")
+    return ini.merge(
+        oslo.logging("nova"),
+        oslo.messaging(at),
+        oslo.locks("nova"),
+        oslo.cache(at),
+        {
+            "DEFAULT": {
+                "host": at.host.name,
+                "my_ip": at.host.address,
+                "state_path": "/var/lib/nova",
+                # Every option's value at every start is 1400 lines that nobody reads.
+                "log_options": False,
+            },
+            "service_user": {**own, "send_service_user_token": True},
+            "placement": {**own, "valid_interfaces": "internal"},
+            "neutron": {
+                **own,
+                "valid_interfaces": "internal",
+                "service_metadata_proxy": True,
+                "metadata_proxy_shared_secret": at.password("nova-metadata"),
+            },
+            "glance": {
+                "valid_interfaces": "internal",
+                "region_name": at.cloud.region,
+                "cafile": own["cafile"],
+            },
+            "cinder": {**own, "catalog_info": "block-storage::internalURL"},
+            "upgrade_levels": {"compute": "auto"},
+        },
+    )
+
+
+def control_conf(at: At) -> ini.Ini:
+    """`nova.conf` of everything that may touch the databases; never on a compute host."""
+    return ini.merge(
+        _process(at),
+        oslo.database(at, "nova_api", user="nova", section="api_database"),
+        oslo.database(at, "nova"),
+        oslo.keystone(at, user="nova"),
+        oslo.api_defaults(at),
+        {
+            "DEFAULT": {"enabled_apis": "osapi_compute,metadata"},
+            "api": {"auth_strategy": "keystone"},
+            "wsgi": {"api_paste_config": "/etc/nova/api-paste.ini"},
+            "conductor": {"workers": workers(at)},
+            "scheduler": {"workers": workers(at)},
+            "vnc": {
+                "enabled": True,
+                "novncproxy_host": at.host.address,
+                "novncproxy_port": CONSOLE_PORT + 10_000,
+            },
+        },
+    )
+
+
+def compute_conf(at: At) -> ini.Ini:
+    """`nova.conf` of a compute host: how instances run there."""
+    kind = virt_type(at.cloud, at.facts)
+    return ini.merge(
+        _process(at),
+        {
+            "DEFAULT": {
+                "compute_driver": "libvirt.LibvirtDriver",
+                "instances_path": "/var/lib/nova/instances",
+                "force_config_drive": False,
+                "resume_guests_state_on_host_boot": True,
+            },
+            "libvirt": {
+                "connection_uri": "qemu+unix:///system?socket=/run/libvirt/libvirt-sock",
+                "virt_type": kind,
+                "cpu_mode": "host-model" if kind == "kvm" else "none",
+                # What QEMU may cache of translated code; its own default is a GiB per instance.
+                "tb_cache_size": 128 if kind == "qemu" else None,
+                "hw_machine_type": "x86_64=q35,aarch64=virt",
+            },
+            "vnc": {
+                "enabled": True,
+                "server_listen": at.host.address,
+                "server_proxyclient_address": at.host.address,
+                "novncproxy_base_url": at.url(CONSOLE_PORT, "/vnc_lite.html", external=True),
+            },
+            "os_vif_ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
+        },
+        {section: {"helper_command": f"{HELPER} --config-file {CONF}"} for section in PRIVILEGED},
+    )
+
+
+def control_files(at: At) -> Files:
+    """The file of the daemons on controllers."""
+    return {"nova.conf": File(content=control_conf(at), path=CONF, owner="nova")}
+
+
+def compute_files(at: At) -> Files:
+    """The file of nova-compute."""
+    return {"nova.conf": File(content=compute_conf(at), path=CONF, owner="nova")}
+
+
+def api_files(at: At) -> Files:
+    """The API's."""
+    server = uwsgi(at, module="nova.wsgi.osapi_compute", port=API_PORT, user="nova")
+    return {**control_files(at), "uwsgi.ini": server}
+
+
+def metadata_files(at: At) -> Files:
+    """The metadata API's."""
+    server = uwsgi(at, module="nova.wsgi.metadata", port=METADATA_PORT, user="nova", threads=4)
+    return {**control_files(at), "uwsgi.ini": server}
