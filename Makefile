@@ -6,11 +6,11 @@ CW := $(VENV)/bin/cloudwright
 PYTHON := $(VENV)/bin/python
 QUICK := tests/unit tests/golden tests/simulated
 
-.PHONY: help setup demo test check format lint quick ready golden bench clean
+.PHONY: help setup demo test check format lint quick ready golden reference bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready ## make .venv with cloudwright and what tests need
 
@@ -50,8 +50,11 @@ format: setup ## format the code
 golden: setup ## write the golden files anew; look at `git diff` then
 	CLOUDWRIGHT_GOLDEN=1 $(PYTHON) -m pytest tests/golden
 
+reference: setup ## write docs/reference anew from the code
+	$(PYTHON) tools/reference.py
+
 bench: ready ## measure, on an idle machine, and print a table
-	$(PYTHON) -m tests.bench
+	$(PYTHON) benchmarks/bench.py
 
 clean: ## remove .venv and caches; no lab, no cloud, no image
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

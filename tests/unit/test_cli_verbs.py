@@ -1,0 +1,60 @@
+"""Every verb has help, and none is imported before it is called."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cloudwright.cli.main import VERBS, cloudwright, run
+from cloudwright.cli.options import columns
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_each_verb(verb: str) -> None:
+    result = CliRunner().invoke(cloudwright, [verb, "--help"])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"Usage: cloudwright {verb}")
+
+
+def test_help_names_every_verb_and_imports_none() -> None:
+    program = (
+        "import sys\nfrom cloudwright.cli.main import run\n"
+        "assert run(['--help']) == 0\n"
+        "heavy = {'asyncio', 'asyncssh', 'httpx', 'openstack', 'rich', 'cloudwright.services'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for verb, (_, text) in VERBS.items():
+        assert f"  {verb} " in done.stdout
+        assert text in done.stdout
+
+
+def test_two_clouds_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "one.yaml", "-c", "two.yaml"]) == 2
+    assert "two clouds are named" in capsys.readouterr().err
+
+
+def test_init_writes_a_cloud_that_check_accepts_and_never_overwrites(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cloud.yaml"
+    assert run(["init", "ctl-1=10.0.0.11", "-o", str(file)]) == 0
+    assert run(["check", str(file)]) == 0
+    text = file.read_text()
+    assert run(["init", "ctl-1=10.0.0.12", "-o", str(file)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert file.read_text() == text
+
+
+def test_a_host_of_init_needs_a_name_and_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "ctl-1"]) == 2
+    assert "a host is NAME=ADDRESS" in capsys.readouterr().err
+
+
+def test_columns_are_as_wide_as_they_must_be() -> None:
+    assert columns(("A", "LONG"), [("xyz", "1"), ("", "2")]) == "A    LONG\nxyz  1\n     2"

@@ -1,0 +1,148 @@
+"""What a run looks like: as plain lines, on a terminal, and in the journal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cloudwright.cli.outcome import raise_unless_whole
+from cloudwright.cli.view_plain import PlainView
+from cloudwright.cli.view_rich import LiveView
+from cloudwright.errors import Interrupted, StepFailed
+from cloudwright.execute.events import (
+    Event,
+    Outcome,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+    StepWaits,
+)
+from cloudwright.execute.journal import IllegalTransitionError, Journal, read_journal
+from cloudwright.plan.difference import Change, Plan, Planned
+from cloudwright.plan.steps import MakeVolume, Step
+
+
+def planned(id: str, *needs: str) -> Planned:
+    step = Step(id=id, host="a", action=MakeVolume(volume="v"), needs=frozenset(needs))
+    return Planned(step=step, change=Change.MAKE, why="is not there")
+
+
+PLANNED = (planned("x/one@a"), planned("x/two", "x/one@a"), planned("x/three@a", "x/two"))
+
+
+def a_run(directory: Path) -> tuple[Event, ...]:
+    return (
+        RunStarted(planned=PLANNED, directory=str(directory), at=100.0),
+        StepStarted(id="x/one@a", host="a", what="is not there", at=100.0),
+        StepWaits(id="x/one@a", reason="answers 503", at=100.5),
+        StepDone(id="x/one@a", seconds=1.25, at=101.25),
+        StepStarted(id="x/two", host="a", what="is not there", at=101.25),
+        StepFailure(id="x/two", seconds=2.0, error="it broke\nbadly", log="l.log", at=103.25),
+        StepSkipped(id="x/three@a", because="x/two", at=103.25),
+        RunEnded(done=1, failed=1, skipped=1, seconds=3.25, at=103.25),
+    )
+
+
+def test_plain_lines(tmp_path: Path) -> None:
+    lines: list[str] = []
+    view = PlainView(write=lines.append)
+    for event in a_run(tmp_path):
+        view(event)
+    assert lines == [
+        f"[   0.0 s] 3 steps; journal and logs in {tmp_path}",
+        "[   0.0 s] begins x/one@a",
+        "[   0.5 s] waits  x/one@a: answers 503",
+        "[   1.2 s] 1/3 done x/one@a in 1.2 s",
+        "[   1.2 s] begins x/two on a",
+        "[   3.2 s] 2/3 FAILED x/two on a; log: l.log",
+        "           it broke",
+        "           badly",
+        "[   3.2 s] 3/3 skipped x/three@a because of x/two",
+        "[   3.2 s] 1 done, 1 failed, 1 skipped in 3.2 s",
+    ]
+
+
+def test_a_terminal_shows_what_runs_what_it_waits_for_and_what_is_next(tmp_path: Path) -> None:
+    view = LiveView(say=lambda text: None, clock=lambda: 101.0)
+    for event in a_run(tmp_path)[:3]:
+        view(event)
+    console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
+    console.print(view.screen())
+    text = console.export_text()
+    assert "0 of 3" in text
+    assert "3 left" in text
+    assert "1.0 s" in text
+    assert "x/one" in text
+    assert "waits: answers 503" in text
+    assert "next: x/two" in text
+    assert "x/three" not in text
+
+
+def test_a_terminal_tells_a_failure_whole(tmp_path: Path) -> None:
+    said: list[str] = []
+    view = LiveView(say=said.append, clock=lambda: 104.0)
+    for event in a_run(tmp_path):
+        view(event)
+    text = "\n".join(said)
+    assert "✗ x/two" in text
+    assert "    it broke\n    badly" in text
+    assert "1 done, 1 failed, 1 skipped" in text
+
+
+def test_the_journal_holds_every_event(tmp_path: Path) -> None:
+    journal = Journal()
+    for event in a_run(tmp_path / "run"):
+        journal(event)
+    file = tmp_path / "run" / "journal.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["event"] for line in lines] == [type(e).__name__ for e in a_run(tmp_path)]
+    assert lines[0]["planned"][0] == {
+        "id": "x/one@a", "host": "a", "change": "+", "why": "is not there",
+    }  # fmt: skip
+    with file.open("a") as cut:
+        cut.write('{"event": "StepDo')
+    assert list(read_journal(file)) == lines
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StepDone(id="x/one@a", seconds=1, at=1),
+        StepStarted(id="x/unknown", host="a", what="", at=1),
+        RunStarted(planned=PLANNED, directory="", at=1),
+    ],
+    ids=["ends before it began", "nobody planned it", "begins again"],
+)
+def test_the_journal_refuses_what_cannot_be(tmp_path: Path, event: Event) -> None:
+    journal = Journal()
+    journal(a_run(tmp_path)[0])
+    with pytest.raises(IllegalTransitionError):
+        journal(event)
+
+
+def test_no_run_ends_while_a_step_runs(tmp_path: Path) -> None:
+    journal = Journal()
+    for event in a_run(tmp_path)[:2]:
+        journal(event)
+    with pytest.raises(IllegalTransitionError, match="while x/one@a ran"):
+        journal(a_run(tmp_path)[-1])
+
+
+def test_outcomes_become_errors() -> None:
+    plan = Plan(cloud="tiny", planned=PLANNED, needs={}, unchanged=0)
+    raise_unless_whole(Outcome(done=("x/one@a",)), plan)
+    failed = Outcome(
+        done=("x/one@a",), failed={"x/two": "x/two: it broke"}, skipped={"x/three@a": "x/two"}
+    )
+    with pytest.raises(StepFailed) as caught:
+        raise_unless_whole(failed, plan)
+    assert caught.value.what == "1 step failed, 1 were skipped, 1 are done"
+    assert caught.value.why == "x/two: it broke"
+    with pytest.raises(Interrupted, match="1 steps done, 2 left"):
+        raise_unless_whole(Outcome(done=("x/one@a",), interrupted=True), plan)
