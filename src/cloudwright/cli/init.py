@@ -10,7 +10,7 @@ from cloudwright.cli.options import DEFAULT_CLOUD
 
 
 @click.command()
-@click.argument("hosts", nargs=-1, required=True, metavar="NAME=ADDRESS...")
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 @click.option(
     "-o",
     "--output",
@@ -21,14 +21,15 @@ from cloudwright.cli.options import DEFAULT_CLOUD
 )
 @click.option("--name", default="mycloud", show_default=True, help="The cloud's name.")
 def init(hosts: tuple[str, ...], output: Path, name: str) -> None:
-    """Write a commented cloud.yaml for the hosts given as NAME=ADDRESS.
+    """Write a commented cloud.yaml for the hosts given as NAME=ADDRESS[,ROLE+ROLE].
 
-    One host does everything; of two the first controls; of three and more the first three do.
+    Without roles: one host does everything; of two the second carries instances alone; of more
+    the first three control, and carry instances too when there are no others.
     """
     from cloudwright.errors import InvalidCloud, Problem
-    from cloudwright.model.render_init import render_init
+    from cloudwright.model.render_init import parse_host, render_init
 
-    text = render_init(name, _pairs(hosts))
+    text = render_init(name, [parse_host(host) for host in hosts])
     try:
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -36,11 +37,3 @@ def init(hosts: tuple[str, ...], output: Path, name: str) -> None:
         problem = Problem(file=str(output), text="is there already", hint="choose --output")
         raise InvalidCloud((problem,)) from None
     click.echo(f"{output} is written; read its comments, then: cloudwright check {output}")
-
-
-def _pairs(hosts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    pairs = [tuple(host.partition("=")[::2]) for host in hosts]
-    for name, address in pairs:
-        if not name or not address:
-            raise click.UsageError(f"a host is NAME=ADDRESS, not {name or address!r}")
-    return tuple((name, address) for name, address in pairs)
