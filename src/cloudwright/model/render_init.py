@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from cloudwright.errors import CloudError
+from cloudwright.errors import InvalidCloud, Problem
+from cloudwright.model import load
 from cloudwright.model.cloud import ROLES
 from cloudwright.model.decode import suggestion
 from cloudwright.model.draft import address_of
@@ -17,61 +18,65 @@ EXAMPLE_NETWORKS = ("203.0.113.0/24", "198.51.100.0/24")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FirstHost:
-    """A host as it is given on the command line; no roles means: by its place in the list."""
+class _FirstHost:
+    """A host as it will be written."""
 
     name: str
     address: str
-    roles: tuple[str, ...] = ()
+    roles: tuple[str, ...]
 
 
-def parse_host(text: str) -> FirstHost:
-    """`NAME=ADDRESS` or `NAME=ADDRESS,ROLE+ROLE`; CloudError says what is wrong in it."""
-    name, equals, rest = text.partition("=")
-    address, comma, roles = rest.partition(",")
-    shape = "NAME=ADDRESS or NAME=ADDRESS,ROLE+ROLE, such as ctl-1=10.64.0.11,control+network"
-    if not equals or (comma and not roles):
-        raise CloudError(f'"{text}" is no host', hint=shape)
-    if not DNS_LABEL.fullmatch(name):
-        raise CloudError(f'"{name}" is no name for a host', where=text, hint="a-z, 0-9 and -")
-    if address_of(address) is None:
-        raise CloudError(f'"{address}" is no IPv4 address', where=text, hint=shape)
-    chosen = tuple(roles.split("+")) if roles else ()
-    for role in chosen:
-        if role not in ROLES:
-            raise CloudError(f'unknown role "{role}"', where=text, hint=suggestion(role, ROLES))
-    return FirstHost(name=name, address=address, roles=chosen)
-
-
-def render_init(name: str, hosts: Sequence[FirstHost]) -> str:
-    """The text of a `cloud.yaml`. Equal hosts give equal text; `hosts` must not be empty.
+def render_init(name: str, hosts: Sequence[tuple[str, str]]) -> str:
+    """The text of a `cloud.yaml` for `(name, "ADDRESS" or "ADDRESS,ROLE+ROLE")`; at least one.
 
     Hosts without roles: one does everything; of two the second carries instances alone; of more,
     the first three are controllers, and carry instances too when there are no others. What cannot
-    be known (external network, network cards) is an example that says so. Whether the roles that
-    were given make a cloud is for `model.load.read` to say.
+    be known (external network, network cards) is an example that says so. Equal hosts give equal
+    text. InvalidCloud with every problem, when what was given makes no cloud.
     """
-    hosts = [_with_roles(host, place, len(hosts)) for place, host in enumerate(hosts)]
-    management = _covering([IPv4Address(host.address) for host in hosts])
-    external = next(
-        network
-        for text in EXAMPLE_NETWORKS
-        if not (network := IPv4Network(text)).overlaps(management)
-    )
+    problems = [problem for host in hosts for problem in _problems(*host)]
+    names = [host_name for host_name, _ in hosts]
+    problems += [
+        Problem(file=host_name, text="this name is here twice")
+        for host_name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    if problems:
+        raise InvalidCloud(tuple(problems))
+    read = [_host_of(place, host, len(hosts)) for place, host in enumerate(hosts)]
+    management = _covering([IPv4Address(host.address) for host in read])
+    examples = (IPv4Network(text) for text in EXAMPLE_NETWORKS)
+    external = next(network for network in examples if not network.overlaps(management))
     blocks = [_HEAD.format(name=name)]
-    blocks += [_host(host) for host in hosts]
+    blocks += [_host(host) for host in read]
     blocks.append(_networks(management, external))
-    blocks.append(_api(hosts, management))
-    return "\n".join(blocks)
+    blocks.append(_api(read, management))
+    text = "\n".join(blocks)
+    load.read(text.encode(), "cloud.yaml")
+    return text
 
 
-def _with_roles(host: FirstHost, place: int, count: int) -> FirstHost:
-    if host.roles:
-        return host
+def _problems(name: str, rest: str) -> Iterator[Problem]:
+    given = f"{name}={rest}"
+    address, comma, roles = rest.partition(",")
+    if not DNS_LABEL.fullmatch(name):
+        yield Problem(file=given, text=f'"{name}" is no name for a host', hint="a-z, 0-9 and -")
+    if address_of(address) is None:
+        hint = "NAME=ADDRESS or NAME=ADDRESS,ROLE+ROLE, such as ctl-1=10.64.0.11,control+network"
+        yield Problem(file=given, text=f'"{address}" is no IPv4 address', hint=hint)
+    for role in roles.split("+") if comma else ():
+        if role not in ROLES:
+            hint = suggestion(role, ROLES)
+            yield Problem(file=given, text=f'unknown role "{role}"', hint=hint)
+
+
+def _host_of(place: int, given: tuple[str, str], count: int) -> _FirstHost:
+    name, (address, comma, roles) = given[0], given[1].partition(",")
+    if comma:
+        return _FirstHost(name=name, address=address, roles=tuple(roles.split("+")))
     controls = place < (3 if count >= 3 else 1)
     carries = not controls or count in (1, 3)
-    roles = ("control", "network") * controls + ("compute",) * carries
-    return FirstHost(name=host.name, address=host.address, roles=roles)
+    chosen = ("control", "network") * controls + ("compute",) * carries
+    return _FirstHost(name=name, address=address, roles=chosen)
 
 
 def _covering(addresses: Sequence[IPv4Address]) -> IPv4Network:
@@ -100,7 +105,7 @@ sites: [a]                      # data centers: what fails together
 hosts:                          # roles: control (APIs, database), network (way out), compute"""
 
 
-def _host(host: FirstHost) -> str:
+def _host(host: _FirstHost) -> str:
     lines = [
         f"  {host.name}:",
         "    site: a",
@@ -109,7 +114,7 @@ def _host(host: FirstHost) -> str:
     ]
     if "network" in host.roles:
         lines.append(
-            "    external_interface: eth1  # CHANGE: a card with no address, for external"
+            "    external_interface: eth1    # CHANGE: a card with no address, for external"
         )
     return "\n".join(lines)
 
@@ -123,13 +128,13 @@ networks:
   #                                  # host of role network or compute needs a tunnel_address
   external:                     # CHANGE: floating IPs come from here
     cidr: {external}
-    gateway: {first + 1}        # your router
-    pool_start: {first + 100}   # first and last that the cloud may hand out
+    gateway: {first + 1}      # your router
+    pool_start: {first + 100} # first and last that the cloud may hand out
     pool_end: {first + 199}
 """
 
 
-def _api(hosts: Sequence[FirstHost], management: IPv4Network) -> str:
+def _api(hosts: Sequence[_FirstHost], management: IPv4Network) -> str:
     controllers = [host for host in hosts if "control" in host.roles]
     if len(controllers) == 1:
         address, comment = controllers[0].address, "the only controller's own address"

@@ -1,0 +1,78 @@
+"""Each rule refuses what it is there for, and says so at the right line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloudwright.errors import InvalidCloud
+from cloudwright.model.load import read
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+AIO = (EXAMPLES / "aio.yaml").read_text()
+THREE = (EXAMPLES / "three-controllers.yaml").read_text()
+CTL3 = THREE[THREE.index("  ctl-3:") : THREE.index("  cmp-1:")]
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (AIO, "name: aio", "name: My_Cloud", '"My_Cloud" is no name'),
+        (AIO, "  aio:", "  aio.example:", '"aio.example" is no name'),
+        (AIO, 'release: "2026.2"', "release: master", '"master" cannot be the release'),
+        (AIO, "roles: [control, network, compute]", "roles: [control, network]", "no host has"),
+        (AIO, ", compute]", ", compute, stroage]", 'unknown role "stroage"'),
+        (AIO, "site: a", "site: b", 'unknown site "b"'),
+        (AIO, "sites: [a]", "sites: [a, b]", 'site "b" has no host'),
+        (AIO, "tunnel_address: 10.64.1.11", "tunnel_address: 10.64.9.11", "is not in the tunnel"),
+        (AIO, "    tunnel_address: 10.64.1.11", "    #", 'has no "tunnel_address"'),
+        (AIO, "  tunnel: {cidr: 10.64.1.0/24}", "  #", "there is no tunnel network"),
+        (AIO, "    external_interface: eth2", "    #", 'no "external_interface"'),
+        (AIO, "external_interface: eth2", "external_interface: a/b", "no name of a network card"),
+        (AIO, "{cidr: 10.64.1.0/24}", "{cidr: 10.64.0.0/16}", "overlaps the management network"),
+        (AIO, "{cidr: 10.64.1.0/24}", "{cidr: 10.64.1.0/24, mtu: 500}", "must be 1280 to 65535"),
+        (AIO, "gateway: 10.64.2.1", "gateway: 10.64.2.150", "is in the pool"),
+        (AIO, "gateway: 10.64.2.1", "gateway: 10.64.3.1", "is not in the external network"),
+        (AIO, "pool_end: 10.64.2.199", "pool_end: 10.64.2.99", "ends before it starts"),
+        (AIO, "pool_end: 10.64.2.199", "pool_end: 10.64.2.255", "first or last of its network"),
+        (AIO, "internal: 10.64.0.11", "internal: 10.65.0.11", "is not in the management network"),
+        (AIO, "external: 10.64.0.11", "external: 10.64.2.101", "of the API is in the pool"),
+        (AIO, "internal: 10.64.0.11", "internal: api.lan", "is no IPv4 address"),
+        (THREE, "address: 10.65.0.22", "address: 10.65.0.21", "10.65.0.21 is here twice"),
+        (THREE, "10.65.1.22", "10.65.1.21", "10.65.1.21 is here twice"),
+        (THREE, "internal: 10.65.0.10", "internal: 10.65.0.11", "3 controllers need one"),
+        (THREE, "internal: 10.65.0.10", "internal: 10.65.0.21", "which is no controller"),
+        (THREE, CTL3, "", "2 controllers: a majority needs an odd number"),
+        (THREE, "sites: [a]", "sites: {a: {witness: true}}", "which only votes"),
+    ],
+)
+def test_rule(text: str, old: str, new: str, said: str) -> None:
+    assert old in text
+    wrong = text.replace(old, new, 1)
+    with pytest.raises(InvalidCloud) as caught:
+        read(wrong.encode(), "cloud.yaml")
+    problems = [p for p in caught.value.problems if said in p.text]
+    assert problems, str(caught.value)
+    assert all(0 < p.line <= len(wrong.splitlines()) and p.column for p in problems)
+
+
+def test_two_controllers_are_refused_with_a_cure() -> None:
+    with pytest.raises(InvalidCloud) as caught:
+        read(THREE.replace(CTL3, "").encode(), "cloud.yaml")
+    (problem,) = caught.value.problems
+    assert "witness" in problem.hint
+    assert 'take the role control from "ctl-2"' in problem.hint
+
+
+def test_the_external_network_may_be_the_management_network() -> None:
+    text = AIO.replace("10.64.2.", "10.64.0.")
+    assert read(text.encode(), "cloud.yaml").networks.external.gateway == "10.64.0.1"
+
+
+def test_one_mistake_is_one_problem() -> None:
+    wrong = AIO.replace("netwo" + "rk, compute]", "netwrok, compute]")
+    with pytest.raises(InvalidCloud) as caught:
+        read(wrong.encode(), "cloud.yaml")
+    (problem,) = caught.value.problems
+    assert problem.hint == 'did you mean "network"?'
