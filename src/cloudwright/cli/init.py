@@ -27,9 +27,10 @@ def init(hosts: tuple[str, ...], output: Path, name: str) -> None:
     the first three control, and carry instances too when there are no others.
     """
     from cloudwright.errors import InvalidCloud, Problem
-    from cloudwright.model.render_init import parse_host, render_init
+    from cloudwright.model.render_init import render_init
 
-    text = render_init(name, [parse_host(host) for host in hosts])
+    pairs = [(before, after) for before, _, after in (host.partition("=") for host in hosts)]
+    text = render_init(name, pairs)
     try:
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
