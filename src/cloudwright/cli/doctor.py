@@ -1,0 +1,37 @@
+"""`doctor` looks at this machine for what stands in the way, and cures it when told to."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Apply the cures: packages, the engine's settings.")
+def doctor(fix: bool) -> int:
+    """Look at this machine for what stands in the way of images, labs and clouds.
+
+    Says the cure of each finding; --fix applies those that are safe. Exits 4 when something that
+    is needed is still missing.
+    """
+    return asyncio.run(_doctor(fix))
+
+
+async def _doctor(fix: bool) -> int:
+    from cloudwright.execute.doctor import cure, diagnose
+    from cloudwright.transport.local import LocalHost
+
+    machine = LocalHost()
+    try:
+        findings = await diagnose(machine)
+        if fix and any(not finding.is_well for finding in findings):
+            await cure(machine, findings, click.echo)
+            findings = await diagnose(machine)
+    finally:
+        await machine.close()
+    for finding in findings:
+        click.echo(str(finding))
+    ill = sum(finding.is_error for finding in findings)
+    click.echo(f"{ill} things stand in the way" if ill else "this machine is ready")
+    return 4 if ill else 0

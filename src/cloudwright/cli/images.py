@@ -1,0 +1,50 @@
+"""`images` builds the container images from nothing, and lists them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from cloudwright.cli.options import columns
+
+RELEASE = "2026.2"
+
+
+@click.group()
+def images() -> None:
+    """The container images of a release, made on this machine: no registry is needed."""
+
+
+@images.command()
+@click.argument("names", nargs=-1)
+@click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+@click.option("--fresh", is_flag=True, help="Build again what is there already.")
+def build(names: tuple[str, ...], release: str, fresh: bool) -> None:
+    """Build all images, or those NAMES and what they stand on.
+
+    Uses this machine's own mirror, package index and certificate authority, and leaves none of
+    them in an image. An image whose recipe did not change is not built again.
+    """
+    from cloudwright.execute.build import build as build_images
+    from cloudwright.services import SERVICES
+
+    declared = tuple(service.image for service in SERVICES if service.image)
+    built = asyncio.run(
+        build_images(declared, release, only=names, fresh=fresh, tell=click.echo)
+    )
+    click.echo(f"{len(built)} images built" if built else "nothing to do: all images are there")
+
+
+@images.command("list")
+@click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+def list_(release: str) -> int:
+    """List every image, its size, and whether it is as its recipe says. Exits 1 if one is not."""
+    from cloudwright.execute.build import found_images
+    from cloudwright.services import SERVICES
+
+    declared = tuple(service.image for service in SERVICES if service.image)
+    rows = asyncio.run(found_images(declared, release))
+    table = [(r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state) for r in rows]
+    click.echo(columns(("IMAGE", "SIZE", "STATE"), table))
+    return 0 if all(row.state == "current" for row in rows) else 1
