@@ -50,8 +50,8 @@ exec ovs-vswitchd {SOCKET} --unixctl=/run/openvswitch/ovs-vswitchd.ctl --no-chdi
 
 KERNEL = "modprobe openvswitch && modprobe geneve"
 
-# Packets that cards and instances left for hardware to sum are summed by OVS only in this mode,
-# which it reads as it starts: without it, TCP through a user-space switch never connects.
+# Packets that instances and virtual cards leave for hardware to sum are summed by OVS only in this
+# mode, which it reads as it starts: without it, TCP through a user-space switch never connects.
 USERSPACE = (
     f"ovs-vsctl --timeout=30 --no-wait --db={SOCKET} "
     "set Open_vSwitch . other_config:userspace-tso-enable=true"

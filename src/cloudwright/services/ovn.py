@@ -29,35 +29,47 @@ def members(at: At, port: int) -> str:
     return ",".join(f"tcp:{host.address}:{port}" for host in at.controllers)
 
 
-def _database_files(at: At, kind: str, port: int, raft_port: int) -> Files:
+DATABASE_START = """\
+set -eu
+name={name} db=/var/lib/openvswitch/ovn-{kind}/ovn{kind}.db socket=/run/ovn/ovn{kind}_db
+schema=/usr/share/ovn/ovn-{kind}.ovsschema
+[ -s $db ] || {{ rm -f $db; {make}; }}
+upgrade() {{  # a cluster has one schema: a client raises it, once there is a leader
+    ovsdb-client --timeout=60 wait unix:$socket.sock $name connected
+    [ "$(ovsdb-client needs-conversion unix:$socket.sock $schema)" = no ] ||
+        ovsdb-client --timeout=60 convert unix:$socket.sock $schema
+}}
+upgrade &
+exec ovsdb-server $db --remote=punix:$socket.sock --unixctl=$socket.ctl --no-chdir \\
+    --remote=ptcp:{port}:{address} --remote=db:$name,{root},connections \\
+    -vconsole:info -vfile:off
+"""
+
+
+def _database_files(at: At, kind: str, name: str, root: str, port: int) -> Files:
     """A member of the database's raft cluster; the first controller founds it, others join."""
-    options = [
-        f"--db-{kind}-file=/var/lib/openvswitch/ovn-{kind}/ovn{kind}.db",
-        f"--db-{kind}-addr={at.host.address}",
-        f"--db-{kind}-port={port}",
-        f"--db-{kind}-create-insecure-remote=yes",
-        f"--db-{kind}-cluster-local-addr={at.host.address}",
-        f"--db-{kind}-cluster-local-port={raft_port}",
-    ]
+    raft_port = port + 2
+    own = f"tcp:{at.host.address}:{raft_port}"
+    make = f"ovsdb-tool create-cluster $db $schema {own}"
     if not at.is_first_controller:
-        options += [
-            f"--db-{kind}-cluster-remote-addr={at.controllers[0].address}",
-            f"--db-{kind}-cluster-remote-port={raft_port}",
-        ]
-    options.append(f"--ovn-{kind}-log=-vconsole:info -vfile:off")
-    words = " \\\n    ".join(f"'{option}'" for option in options)
-    script = f"exec /usr/share/ovn/scripts/ovn-ctl run_{kind}_ovsdb \\\n    {words}\n"
+        others = " ".join(
+            f"tcp:{h.address}:{raft_port}" for h in at.controllers if h.name != at.host.name
+        )
+        make = f"ovsdb-tool join-cluster $db $name {own} {others}"
+    script = DATABASE_START.format(
+        kind=kind, name=name, root=root, port=port, address=at.host.address, make=make
+    )
     return {"start.sh": File(content=script, path=START_PATH)}
 
 
 def northbound_files(at: At) -> Files:
     """What Neutron writes: logical switches, routers, ports."""
-    return _database_files(at, "nb", NORTHBOUND_PORT, 6643)
+    return _database_files(at, "nb", "OVN_Northbound", "NB_Global", NORTHBOUND_PORT)
 
 
 def southbound_files(at: At) -> Files:
     """What agents read: flows, and which host has which port."""
-    return _database_files(at, "sb", SOUTHBOUND_PORT, 6644)
+    return _database_files(at, "sb", "OVN_Southbound", "SB_Global", SOUTHBOUND_PORT)
 
 
 def northd_files(at: At) -> Files:
