@@ -61,9 +61,7 @@ async def connect_api(fleet: Fleet, cloud: Cloud, vault: Vault, state: Path) -> 
             project_domain_name="Default",
         )
         session = Session(auth=auth, session=http, verify=str(access.ca), timeout=CALL_SECONDS)
-        sdk = Connection(
-            session=session, region_name=cloud.region, interface="public", api_timeout=CALL_SECONDS
-        )
+        sdk = Connection(session=session, region_name=cloud.region, interface="public")
         try:
             sdk.authorize()
         except ClientException as err:

@@ -121,7 +121,7 @@ def make_router(sdk: Any, external: Any, subnet: Any) -> Any:
     router = sdk.network.create_router(
         name=PREFIX, external_gateway_info={"network_id": external.id}
     )
-    sdk.network.add_interface_to_router(router, subnet_id=subnet.id)
+    sdk.network.add_interface_to_router(router, subnet=subnet.id)
     return router
 
 
@@ -225,7 +225,7 @@ def _remove_rest(sdk: Any) -> Iterator[Any]:
     for router in filter(_is_ours, network.routers()):
         for port in network.ports(device_id=router.id):
             if port.device_owner.startswith("network:router_interface"):
-                network.remove_interface_from_router(router, port_id=port.id)
+                network.remove_interface_from_router(router, port=port.id)
         network.delete_router(router)
         yield router
     for one, delete in (
