@@ -30,9 +30,7 @@ def build(names: tuple[str, ...], release: str, fresh: bool) -> None:
     from cloudwright.services import SERVICES
 
     declared = tuple(service.image for service in SERVICES if service.image)
-    built = asyncio.run(
-        build_images(declared, release, only=names, fresh=fresh, tell=click.echo)
-    )
+    built = asyncio.run(build_images(declared, release, only=names, fresh=fresh, tell=click.echo))
     click.echo(f"{len(built)} images built" if built else "nothing to do: all images are there")
 
 
@@ -45,6 +43,8 @@ def list_(release: str) -> int:
 
     declared = tuple(service.image for service in SERVICES if service.image)
     rows = asyncio.run(found_images(declared, release))
-    table = [(r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state) for r in rows]
+    table = [
+        (r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state) for r in rows
+    ]
     click.echo(columns(("IMAGE", "SIZE", "STATE"), table))
     return 0 if all(row.state == "current" for row in rows) else 1

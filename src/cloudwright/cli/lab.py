@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cloudwright.cli.options import columns, with_cloud, with_cloud_option
+from cloudwright.cli.lab_drill import boot, kill, link
+from cloudwright.cli.lab_run import in_lab
+from cloudwright.cli.options import columns, with_cloud
 
 if TYPE_CHECKING:
     from cloudwright.lab.spec import LabSpec
     from cloudwright.transport.host import Host
-
-Work = Callable[["Host", "LabSpec"], Awaitable[int | None]]
 
 
 @click.group()
@@ -37,7 +35,7 @@ def up(path: Path) -> None:
         started = await verbs.up(machine, spec, click.echo)
         click.echo(f"{len(spec.hosts)} lab hosts are up, {len(started)} of them started now")
 
-    _run(path, work)
+    in_lab(path, work)
 
 
 @lab.command()
@@ -51,7 +49,7 @@ def down(path: Path, data: bool) -> None:
         await verbs.down(machine, spec, data=data)
         click.echo("the lab is down" + ("" if data else "; its disks are kept"))
 
-    _run(path, work)
+    in_lab(path, work)
 
 
 @lab.command()
@@ -68,53 +66,8 @@ def status(path: Path) -> int:
         click.echo(columns(("HOST", "ADDRESS", "CONTAINER", "POWER", "SSH ANSWERS"), table))
         return 0 if all(row.answers for row in rows) else 1
 
-    return _run(path, work) or 0
+    return in_lab(path, work) or 0
 
 
-@lab.command()
-@click.argument("host")
-@with_cloud_option
-def kill(path: Path, host: str) -> None:
-    """Cut the power of HOST: nothing in it gets to say goodbye. Its disk stays."""
-    from cloudwright.lab import verbs
-
-    _run(path, lambda machine, spec: verbs.kill(machine, spec, host))
-
-
-@lab.command()
-@click.argument("host")
-@with_cloud_option
-def boot(path: Path, host: str) -> None:
-    """Switch HOST on, and wait until it answers."""
-    from cloudwright.lab import verbs
-
-    _run(path, lambda machine, spec: verbs.boot(machine, spec, host))
-
-
-@lab.command()
-@click.argument("site")
-@click.argument("position", type=click.Choice(["cut", "join"]))
-@with_cloud_option
-def link(path: Path, site: str, position: str) -> None:
-    """Cut SITE off from all other sites, or join it again."""
-    from cloudwright.lab import verbs
-
-    up = position == "join"
-    _run(path, lambda machine, spec: verbs.set_site_link(machine, spec, site, up=up))
-
-
-def _run(path: Path, work: Work) -> int | None:
-    from cloudwright.lab.spec import spec_of
-    from cloudwright.model.load import load
-    from cloudwright.transport.local import LocalHost
-
-    spec = spec_of(load(path), path)
-
-    async def whole() -> int | None:
-        machine = LocalHost()
-        try:
-            return await work(machine, spec)
-        finally:
-            await machine.close()
-
-    return asyncio.run(whole())
+for command in (kill, boot, link):
+    lab.add_command(command)

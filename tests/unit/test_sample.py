@@ -1,0 +1,75 @@
+"""What the smoke test works out before it touches a cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloudwright.execute.access import clouds_yaml, openrc, paths_of, write_private
+from cloudwright.execute.reach import host_keys_in, new_key
+from cloudwright.execute.sample import free_cidr, read_disk
+from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
+
+KEY = "ssh-ed25519 " + "A" * 68
+
+
+def cloud_with(management: str, tunnel: str | None = None) -> Cloud:
+    return Cloud(
+        name="tiny",
+        sites=(Site(name="a"),),
+        hosts=(Host(name="one", address="10.242.0.1", site="a", roles=("control",)),),
+        networks=Networks(
+            management=Network(cidr=management),
+            tunnel=Network(cidr=tunnel) if tunnel else None,
+            external=External(
+                cidr="203.0.113.0/24",
+                gateway="203.0.113.1",
+                pool_start="203.0.113.10",
+                pool_end="203.0.113.20",
+            ),
+        ),
+        api=Api(internal="10.242.0.1", external="10.242.0.9"),
+    )
+
+
+def test_the_private_network_is_none_of_the_hosts() -> None:
+    assert free_cidr(cloud_with("192.0.2.0/24")) == "10.242.0.0/24"
+    assert free_cidr(cloud_with("10.0.0.0/8")) == "172.30.242.0/24"
+    assert free_cidr(cloud_with("10.242.0.0/16", "172.30.0.0/16")) == "192.168.242.0/24"
+
+
+def test_a_disk_is_known_by_its_header(tmp_path: Path) -> None:
+    qcow = tmp_path / "disk"
+    qcow.write_bytes(b"QFI\xfb" + bytes(20) + (3 * 1024**3 + 1).to_bytes(8, "big") + bytes(99))
+    disk = read_disk(qcow)
+    assert (disk.format, disk.gib) == ("qcow2", 4)
+    raw = tmp_path / "raw"
+    raw.write_bytes(bytes(512))
+    assert (read_disk(raw).format, read_disk(raw).virtual_size) == ("raw", 512)
+
+
+def test_host_keys_are_found_in_a_console() -> None:
+    console = f"[   1.0] boot\r\nci-info: noise ssh-ed25519 short\n[  2.2] {KEY} root@x\r\n{KEY}\n"
+    assert host_keys_in(console) == (KEY,)
+    assert host_keys_in("") == ()
+
+
+def test_a_new_key_is_private(tmp_path: Path) -> None:
+    path, public = new_key(tmp_path / "smoke")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert public.startswith("ssh-ed25519 ")
+    again, other = new_key(tmp_path / "smoke")
+    assert (again, other != public) == (path, True)
+
+
+def test_credentials_are_private_and_quoted(tmp_path: Path) -> None:
+    cloud = cloud_with("192.0.2.0/24")
+    access = paths_of(tmp_path / ".cloudwright", cloud)
+    text = clouds_yaml(cloud, access, 'p"w')
+    assert 'password: "p\\"w"' in text
+    assert 'auth_url: "https://10.242.0.9:5000/v3"' in text
+    assert "export OS_PASSWORD='p w'\n" in openrc(cloud, access, "p w")
+    write_private(access.openrc, "secret")
+    write_private(access.openrc, "other")
+    assert access.openrc.read_text() == "other"
+    assert access.openrc.stat().st_mode & 0o777 == 0o600
+    assert access.openrc.parent.stat().st_mode & 0o777 == 0o700
