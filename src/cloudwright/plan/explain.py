@@ -155,6 +155,13 @@ def _privileges(action: Action, declared: Mapping[str, Container]) -> Iterable[t
     if container.privileged:
         yield "privileged", container.privileged
     yield from sorted(container.capabilities.items())
+    for shared, name, meaning in (
+        (container.host_pid, "host_pid", "sees every process of the host"),
+        (container.host_ipc, "host_ipc", "shares memory with processes of the host"),
+        (container.host_cgroups, "host_cgroups", "sees every control group of the host"),
+    ):
+        if shared:
+            yield name, meaning
 
 
 def _declared(services: Sequence[Service]) -> dict[str, Container]:
