@@ -21,6 +21,10 @@ from cloudwright.execute.events import (
 from cloudwright.execute.journal import Journal
 
 
+INTERRUPTED = "interrupted"
+STOPPING = "interrupted: running steps go on to their end; Ctrl-C again stops at once"
+
+
 @dataclass(slots=True)
 class PlainView:
     """Writes with `write`; knows of the run how many steps it has and how many are over."""
@@ -29,6 +33,7 @@ class PlainView:
     began: float = 0.0
     total: int = 0
     over: int = 0
+    interrupted: bool = False
     hosts: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
@@ -49,6 +54,9 @@ class PlainView:
                 for line in error.splitlines():
                     self.write(f"           {line}")
             case StepSkipped(id=id, because=because, at=at):
+                if because == INTERRUPTED and not self.interrupted:
+                    self.interrupted = True
+                    self._line(at, STOPPING)
                 self._end(at, f"skipped {self._place(id)} because of {because}")
             case RunEnded(done=done, failed=failed, skipped=skipped, seconds=seconds, at=at):
                 self._line(

@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cloudwright.cli.view_plain import INTERRUPTED, STOPPING
 from cloudwright.execute.events import (
     Event,
     RunEnded,
@@ -74,7 +75,9 @@ class LiveView:
                     self.say(f"[green]✓[/] {escape(id)} [dim]{seconds:.1f} s[/]")
             case StepFailure():
                 self._fail(event)
-            case StepSkipped(id=id):
+            case StepSkipped(id=id, because=because):
+                if because == INTERRUPTED and not self.skipped:
+                    self.say(f"[yellow]{STOPPING}[/]")
                 self._end(id)
                 self.skipped += 1
             case RunEnded():
