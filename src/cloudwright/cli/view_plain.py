@@ -20,7 +20,6 @@ from cloudwright.execute.events import (
 )
 from cloudwright.execute.journal import Journal
 
-
 INTERRUPTED = "interrupted"
 STOPPING = "interrupted: running steps go on to their end; Ctrl-C again stops at once"
 
