@@ -12,9 +12,9 @@ from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides, parse_ini
 
 CLOUD = load(Path(__file__).parents[2] / "examples" / "three-controllers.yaml")
-NAMES = frozenset(
-    "nova nova-api nova-compute nova-libvirt glance glance-api neutron neutron-server".split()
-)
+SERVICES = ["nova", "glance", "neutron"]
+CONTAINERS = ["nova-api", "nova-compute", "nova-libvirt", "glance-api", "neutron-server"]
+NAMES = frozenset(SERVICES + CONTAINERS)
 
 
 def overrides_of(directory: Path, files: Mapping[str, str]) -> Overrides:
