@@ -35,7 +35,7 @@ service = Service(
         parent="openstack-base",
         projects=("neutron",),
         packages=("haproxy", "iproute2", "iptables"),
-        users=("neutron",),
+        users=("neutron", "openvswitch"),
         user="neutron",
         run=(
             "mkdir -p /etc/neutron && cp -a /var/lib/kolla/venv/etc/neutron/. /etc/neutron/",
@@ -43,6 +43,7 @@ service = Service(
             "printf 'neutron ALL=(root) NOPASSWD: /var/lib/kolla/venv/bin/neutron-rootwrap"
             " /etc/neutron/rootwrap.conf *\\n' > /etc/sudoers.d/neutron",
             "chmod 0440 /etc/sudoers.d/neutron",
+            "usermod --append --groups openvswitch neutron",  # the switch's database
             "install -d -o neutron -g neutron /var/lib/neutron/tmp",
         ),
         names=("neutron-server", "neutron-metadata-agent", "neutron-ovn-agent"),

@@ -26,7 +26,7 @@ service = Service(
         parent="openstack-base",
         projects=("nova",),
         packages=("qemu-utils", "python3-libvirt", "novnc"),
-        users=("nova", "qemu", "libvirt"),
+        users=("nova", "qemu", "libvirt", "openvswitch"),
         user="nova",
         run=(
             "mkdir -p /etc/nova && cp -a /var/lib/kolla/venv/etc/nova/. /etc/nova/",
@@ -37,6 +37,7 @@ service = Service(
             "printf 'nova ALL=(root) NOPASSWD: /var/lib/kolla/venv/bin/privsep-helper *\\n'"
             " > /etc/sudoers.d/nova",
             "chmod 0440 /etc/sudoers.d/nova",
+            "usermod --append --groups openvswitch nova",  # the switch's database
             "install -d -o nova -g nova /var/lib/nova/tmp /var/lib/nova/instances",
         ),
         names=(
