@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.facts import Facts
-from cloudwright.model.secrets import Secret
+from cloudwright.model.secrets import Ca, Secret
 
 BACKEND_OFFSET = 10_000
 """An API's container listens this far above the port that the load balancer shows."""
 
 CA_PATH = "/etc/cloudwright/ca.pem"
 """Where every container sees the certificate of the cloud's own authority."""
+
+AUTHORITY = Secret(name="authority", recipe=Ca())
+"""The cloud's own certificate authority; every container trusts it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,19 @@
+"""The few files that are not INI, rendered from a template that lies beside their service."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+
+
+def render(package: str, name: str, **values: object) -> str:
+    """The text of template `name` of `package` (a service's folder) with `values`.
+
+    jinja2.UndefinedError when the template names a value that is not given.
+    """
+    source = files(package).joinpath(name).read_text(encoding="utf-8")
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(source).render(values)

@@ -1,0 +1,112 @@
+"""Glance keeps the machine images that instances boot from."""
+
+from __future__ import annotations
+
+from cloudwright.declare import oslo, wsgi
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.ini import Ini, merge
+from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
+from cloudwright.declare.service import (
+    Api,
+    Container,
+    Database,
+    File,
+    Files,
+    Permission,
+    Service,
+    Volume,
+)
+
+PORT = 9292
+DATA = "/var/lib/glance"
+PASTE = "/etc/glance/glance-api-paste.ini"
+
+
+def files(at: At) -> Files:
+    owner = "glance"
+    return {
+        "glance-api.conf": File(
+            content=_settings(at), path="/etc/glance/glance-api.conf", owner=owner
+        ),
+        "uwsgi.ini": wsgi.uwsgi(
+            at,
+            module="glance.wsgi.api:application",
+            port=PORT,
+            user=owner,
+            # An upload of unknown length is read by Glance itself, piece by piece, as it comes.
+            options={"wsgi-manual-chunked-input": True},
+        ),
+    }
+
+
+def _settings(at: At) -> Ini:
+    return merge(
+        oslo.logging("glance"),
+        oslo.database(at, "glance"),
+        oslo.keystone(at, "glance"),
+        oslo.api_defaults(at),
+        oslo.locks("glance"),
+        {
+            "DEFAULT": {
+                "enabled_backends": "main:file",
+                "public_endpoint": at.url(PORT, external=True),
+                "worker_self_reference_url": f"http://{at.host.address}:{wsgi.back(PORT)}",
+                "node_staging_uri": f"file://{DATA}/staging",
+                "show_image_direct_url": False,
+                "show_multiple_locations": False,
+                "enabled_import_methods": "[glance-direct,web-download,copy-image]",
+            },
+            "glance_store": {"default_backend": "main"},
+            # With more than one controller this directory must be the same one on all of them.
+            "main": {"filesystem_store_datadir": f"{DATA}/images"},
+            "os_glance_staging_store": {"filesystem_store_datadir": f"{DATA}/staging"},
+            "os_glance_tasks_store": {"filesystem_store_datadir": f"{DATA}/tasks"},
+            "paste_deploy": {"flavor": "keystone", "config_file": PASTE},
+            "oslo_messaging_notifications": {"driver": ("noop",)},
+            "oslo_limit": {
+                **oslo.credentials(at, "glance"),
+                "auth_url": at.url(KEYSTONE_PORT),
+            },
+        },
+    )
+
+
+service = Service(
+    name="glance",
+    summary="machine images",
+    needs=("mariadb", "memcached", "haproxy"),
+    image=Image(
+        name="glance",
+        parent="openstack-base",
+        projects=("glance",),
+        packages=("qemu-utils",),
+        users=("glance",),
+        user="glance",
+        links={PASTE: "/var/lib/kolla/venv/etc/glance/glance-api-paste.ini"},
+        names=("glance-api",),
+    ),
+    databases=(
+        Database(
+            name="glance",
+            user="glance",
+            create="glance-manage db_sync",
+            like="glance-api",
+            expand="glance-manage db expand && glance-manage db migrate",
+            contract="glance-manage db contract",
+        ),
+    ),
+    containers=(
+        Container(
+            name="glance-api",
+            role="control",
+            command=wsgi.UWSGI_COMMAND,
+            files=files,
+            volumes=(Volume(name="glance", path=DATA),),
+            permissions=(Permission(path=DATA, owner="glance:glance", mode="0750"),),
+            api=Api(port=PORT, type="image"),
+            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+        ),
+    ),
+    identity_user="glance",
+)

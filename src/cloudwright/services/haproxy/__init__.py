@@ -1,0 +1,77 @@
+"""HAProxy is the one address of every API: it ends TLS and knows which containers answer."""
+
+from __future__ import annotations
+
+from cloudwright.declare.at import AUTHORITY, At
+from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import DATABASE_PORT
+from cloudwright.declare.service import Container, File, Files, Service, TcpHealth
+from cloudwright.declare.template import render
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.secrets import Certificate, Secret
+from cloudwright.services import mariadb
+
+CERTIFICATE_PATH = "/etc/haproxy/api.pem"
+STATUS_PORT = 13999
+"""Plain HTTP on the host's own address: HAProxy's own health and counters."""
+
+
+def certificate(cloud: Cloud) -> Secret:
+    """The certificate of the cloud's APIs, for both of their addresses."""
+    addresses = tuple(dict.fromkeys((cloud.api.internal, cloud.api.external)))
+    return Secret(
+        name="api/certificate",
+        recipe=Certificate(common_name=cloud.name, names=addresses, issuer=AUTHORITY),
+    )
+
+
+def files(at: At) -> Files:
+    configuration = render(
+        __package__ or __name__,
+        "haproxy.cfg.j2",
+        address=at.host.address,
+        internal=at.cloud.api.internal,
+        external=at.cloud.api.external,
+        certificate=CERTIFICATE_PATH,
+        frontends=at.frontends,
+        database_port=DATABASE_PORT,
+        database_backends=at.controllers,
+        database_backend_port=mariadb.PORT,
+        database_user=mariadb.MONITOR,
+        status_port=STATUS_PORT,
+    )
+    return {
+        "haproxy.cfg": File(
+            content=configuration, path="/etc/haproxy/haproxy.cfg", owner="haproxy"
+        ),
+        "api.pem": File(
+            content=certificate(at.cloud).part("combined"), path=CERTIFICATE_PATH, owner="haproxy"
+        ),
+    }
+
+
+service = Service(
+    name="haproxy",
+    summary="load balancer and TLS",
+    image=Image(
+        name="haproxy",
+        packages=("haproxy", "libcap2-bin"),
+        users=("haproxy",),
+        user="haproxy",
+        run=(
+            "setcap cap_net_bind_service=+ep /usr/sbin/haproxy",
+            "install -d -o haproxy -g haproxy /run/haproxy",
+        ),
+    ),
+    containers=(
+        Container(
+            name="haproxy",
+            role="control",
+            command="/usr/sbin/haproxy -W -db -f /etc/haproxy/haproxy.cfg",
+            files=files,
+            capabilities={"NET_BIND_SERVICE": "listens on ports 80 and 443 without being root"},
+            health=TcpHealth(port=STATUS_PORT),
+        ),
+    ),
+    secrets=lambda cloud: (certificate(cloud),),
+)

@@ -1,0 +1,69 @@
+"""Keepalived moves the cloud's addresses to a controller whose load balancer works."""
+
+from __future__ import annotations
+
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.service import Container, File, Files, Service
+from cloudwright.declare.template import render
+from cloudwright.model.secrets import Password, Secret
+from cloudwright.services.haproxy import STATUS_PORT
+
+CHECK_PATH = "/usr/local/bin/check-haproxy"
+PASSWORD = Secret(name="keepalived/vrrp", recipe=Password(length=8))  # VRRP reads no more
+
+
+def files(at: At) -> Files:
+    api = at.cloud.api
+    names = [host.name for host in at.controllers]
+    configuration = render(
+        __package__ or __name__,
+        "keepalived.conf.j2",
+        router_id=at.host.name,
+        # VRRP runs where the host's own management address is.
+        interface=at.facts.interface_of(at.host.address) or "eth0",
+        virtual_router_id=api.virtual_router_id,
+        priority=200 - 10 * names.index(at.host.name),
+        address=at.host.address,
+        peers=[host.address for host in at.controllers if host.name != at.host.name],
+        addresses=tuple(dict.fromkeys((api.internal, api.external))),
+        password=str(PASSWORD),
+        check=CHECK_PATH,
+    )
+    check = (
+        "#!/bin/bash\n"
+        "# Succeeds when the load balancer of this host answers within the keepalived timeout.\n"
+        f"exec 3<>/dev/tcp/{at.host.address}/{STATUS_PORT} || exit 1\n"
+        "printf 'GET /healthcheck HTTP/1.0\\r\\n\\r\\n' >&3\n"
+        "read -r answer <&3 && [[ $answer == *' 200 '* ]]\n"
+    )
+    return {
+        "keepalived.conf": File(
+            content=configuration, path="/etc/keepalived/keepalived.conf", mode="0600"
+        ),
+        "check-haproxy": File(content=check, path=CHECK_PATH, mode="0755"),
+    }
+
+
+service = Service(
+    name="keepalived",
+    summary="moving addresses",
+    needs=("haproxy",),
+    image=Image(name="keepalived", packages=("keepalived",)),
+    containers=(
+        Container(
+            name="keepalived",
+            role="control",
+            command="/usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid",
+            files=files,
+            user="root",
+            capabilities={
+                "NET_ADMIN": "gives the host the cloud's addresses and takes them away",
+                "NET_BROADCAST": "sends VRRP advertisements",
+                "NET_RAW": "speaks VRRP and announces an address that moved",
+            },
+            when=lambda cloud: cloud.needs_virtual_address,
+        ),
+    ),
+    secrets=lambda cloud: (PASSWORD,),
+)

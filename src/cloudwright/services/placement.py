@@ -1,0 +1,74 @@
+"""Placement counts what each host has and who has taken how much of it."""
+
+from __future__ import annotations
+
+from cloudwright.declare import oslo, wsgi
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.ini import Ini, merge
+from cloudwright.declare.oslo import DATABASE_PORT
+from cloudwright.declare.service import Api, Container, Database, File, Files, Service
+
+PORT = 8780
+
+
+def files(at: At) -> Files:
+    owner = "placement"
+    return {
+        "placement.conf": File(
+            content=_settings(at), path="/etc/placement/placement.conf", owner=owner
+        ),
+        "uwsgi.ini": wsgi.uwsgi(
+            at, module="placement.wsgi.api:application", port=PORT, user=owner
+        ),
+    }
+
+
+def _settings(at: At) -> Ini:
+    return merge(
+        oslo.logging("placement"),
+        oslo.database(at, "placement", section="placement_database"),
+        oslo.keystone(at, "placement"),
+        oslo.api_defaults(at),
+        {
+            "api": {"auth_strategy": "keystone"},
+            # Without it two hosts that start together may meet in the same row and one gives up.
+            "placement": {"allocation_conflict_retry_count": 20},
+        },
+    )
+
+
+service = Service(
+    name="placement",
+    summary="resource inventory",
+    needs=("mariadb", "memcached", "haproxy"),
+    image=Image(
+        name="placement",
+        parent="openstack-base",
+        projects=("openstack-placement",),
+        users=("placement",),
+        user="placement",
+        names=("placement-api",),
+    ),
+    databases=(
+        Database(
+            name="placement",
+            user="placement",
+            create="placement-manage db sync",
+            like="placement-api",
+            expand="placement-manage db sync",
+            contract="placement-manage db online_data_migrations",
+        ),
+    ),
+    containers=(
+        Container(
+            name="placement-api",
+            role="control",
+            command=wsgi.UWSGI_COMMAND,
+            files=files,
+            api=Api(port=PORT, type="placement", check="/"),
+            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+        ),
+    ),
+    identity_user="placement",
+)

@@ -1,0 +1,136 @@
+"""RabbitMQ carries the messages between the processes of a service; a majority keeps each one."""
+
+from __future__ import annotations
+
+import json
+
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.service import (
+    Container,
+    File,
+    Files,
+    Permission,
+    Service,
+    TcpHealth,
+    Volume,
+)
+from cloudwright.model.cloud import Cloud, Host
+from cloudwright.model.secrets import RabbitHash, Secret
+
+DISTRIBUTION_PORT = 25672
+PASSWORD_HASH = Secret(
+    name="openstack/queue-hash", recipe=RabbitHash(of=Secret(name="openstack/queue"))
+)
+
+
+def files(at: At) -> Files:
+    owner = "rabbitmq"
+    settings = "".join(f"{key} = {value}\n" for key, value in _settings(at).items())
+    return {
+        "rabbitmq.conf": File(content=settings, path="/etc/rabbitmq/rabbitmq.conf", owner=owner),
+        "rabbitmq-env.conf": File(
+            content=_environment(at), path="/etc/rabbitmq/rabbitmq-env.conf", owner=owner
+        ),
+        "definitions.json": File(
+            content=json.dumps(_definitions(), indent=1) + "\n",
+            path="/etc/rabbitmq/definitions.json",
+            owner=owner,
+        ),
+        "enabled_plugins": File(
+            content="[].\n", path="/etc/rabbitmq/enabled_plugins", owner=owner
+        ),
+        "erlang.cookie": File(
+            content=at.password("rabbitmq/cookie"),
+            path="/var/lib/rabbitmq/.erlang.cookie",
+            owner=owner,
+            mode="0400",
+        ),
+    }
+
+
+def _node(host: Host) -> str:
+    """By address, not name: the data's directory depends on it, and no resolver is asked."""
+    return f"rabbit@{host.address}"
+
+
+def _settings(at: At) -> dict[str, str | int]:
+    settings: dict[str, str | int] = {
+        "listeners.tcp.1": f"{at.host.address}:{QUEUE_PORT}",
+        "distribution.listener.interface": at.host.address,
+        "distribution.listener.port_range.min": DISTRIBUTION_PORT,
+        "distribution.listener.port_range.max": DISTRIBUTION_PORT,
+        "loopback_users": "none",
+        "default_queue_type": "quorum",
+        "load_definitions": "/etc/rabbitmq/definitions.json",
+        "vm_memory_high_watermark.relative": "0.3",
+        "disk_free_limit.absolute": "200MB",
+        # A log of 512 MB, the default, costs as much memory before it is rolled over.
+        "raft.wal_max_size_bytes": 64 * 1024 * 1024,
+        "log.file": "false",
+        "log.console": "true",
+        "log.console.level": "info",
+        "cluster_name": at.cloud.name,
+    }
+    if len(at.controllers) > 1:
+        settings["cluster_formation.peer_discovery_backend"] = "classic_config"
+        for number, host in enumerate(at.controllers, 1):
+            settings[f"cluster_formation.classic_config.nodes.{number}"] = _node(host)
+        settings["cluster_partition_handling"] = "pause_minority"
+    return settings
+
+
+def _environment(at: At) -> str:
+    # Schedulers that wait busily would take the cores of a small host from everything else.
+    quiet = "+sbwt none +sbwtdcpu none +sbwtdio none"
+    return (
+        f"NODENAME={_node(at.host)}\n"
+        "USE_LONGNAME=true\n"
+        "ENABLED_PLUGINS_FILE=/etc/rabbitmq/enabled_plugins\n"
+        f'SERVER_ADDITIONAL_ERL_ARGS="{quiet}"\n'
+        f"export ERL_EPMD_ADDRESS={at.host.address}\n"
+    )
+
+
+def _definitions() -> dict[str, object]:
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "users": [
+            {
+                "name": "openstack",
+                "password_hash": str(PASSWORD_HASH),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": [],
+            }
+        ],
+        "vhosts": [{"name": "/", "metadata": {"default_queue_type": "quorum"}}],
+        "permissions": [{"user": "openstack", "vhost": "/", **everything}],
+    }
+
+
+def _secrets(cloud: Cloud) -> tuple[Secret, ...]:
+    return (PASSWORD_HASH,)
+
+
+service = Service(
+    name="rabbitmq",
+    summary="message queue",
+    image=Image(
+        name="rabbitmq", packages=("rabbitmq-server",), users=("rabbitmq",), user="rabbitmq"
+    ),
+    containers=(
+        Container(
+            name="rabbitmq",
+            role="control",
+            command="/usr/lib/rabbitmq/bin/rabbitmq-server",
+            files=files,
+            volumes=(Volume(name="rabbitmq", path="/var/lib/rabbitmq"),),
+            permissions=(
+                Permission(path="/var/lib/rabbitmq", owner="rabbitmq:rabbitmq", mode="0750"),
+            ),
+            health=TcpHealth(port=QUEUE_PORT),
+        ),
+    ),
+    secrets=_secrets,
+)
