@@ -73,6 +73,7 @@ def _galera(at: At) -> dict[str, str | int | bool]:
         "ist.recv_addr": at.host.address,
         "gcache.size": "128M",
         # A member that hangs stops all writes for this long: 2.1 s against 6.1 s by default.
+        "evs.keepalive_period": "PT0.3S",  # below a third of the suspect timeout
         "evs.suspect_timeout": "PT1S",
         "evs.inactive_timeout": "PT3S",
         "evs.inactive_check_period": "PT0.2S",
@@ -153,7 +154,7 @@ service = Service(
         run=(
             "install -d -o mysql -g mysql /run/mysqld /var/lib/mysql",
             # Made once here rather than on each host: 3 seconds less at the first start.
-            "d=$(mktemp -d) && mariadb-install-db --no-defaults --user=mysql --datadir=$d/data"
+            "d=$(mktemp -d) && chmod 0755 $d && mariadb-install-db --no-defaults --user=mysql --datadir=$d/data"
             " --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve"
             " --innodb-log-file-size=96M"
             f" && mkdir -p {FRESH.rpartition('/')[0]} && tar -C $d/data -S -cf {FRESH} ."

@@ -34,7 +34,7 @@ def files(at: At) -> Files:
             content=_environment(at), path="/etc/rabbitmq/rabbitmq-env.conf", owner=owner
         ),
         "definitions.json": File(
-            content=json.dumps(_definitions(), indent=1) + "\n",
+            content=json.dumps(_definitions(), indent=1, ensure_ascii=False) + "\n",
             path="/etc/rabbitmq/definitions.json",
             owner=owner,
         ),
