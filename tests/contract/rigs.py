@@ -26,7 +26,7 @@ IMAGE_LABELS = {"cloudwright.test": "image"}
 PODMAN = ("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs")
 
 FOREVER = ("sleep", "1000")
-TALKS = ("sh", "-c", "echo one; echo two >&2; seq 5; exit 5")
+TALKS = ("sh", "-c", "echo one; echo two >&2; sleep 0.2; seq 5; exit 5")
 POLITE = ("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.02; done")
 MISSING = ("/no/such/program",)
 
@@ -55,7 +55,7 @@ def _program(spec: ContainerSpec) -> Process | None:
     """What the commands of this suite do."""
     processes = {
         FOREVER: Process(on_term=None),
-        TALKS: Process(output=("one", "two", *"12345"), seconds=0.01, exit_code=5),
+        TALKS: Process(output=("one", "two", *"12345"), seconds=0.2, exit_code=5),
         POLITE: Process(on_term=7),
     }
     return processes.get(spec.command or FOREVER)
@@ -102,7 +102,7 @@ def docker(directory: Path) -> Iterator[Rig]:
         "--ip6tables=false",
         "--storage-driver=vfs",
     ]
-    with _service(argv, socket, directory):
+    with _unmounted(directory), _service(argv, socket, directory):
         client = ("docker", f"--host=unix://{socket}")
         _loaded([*client, "import", *_changes(), "-", IMAGE], [*client, "tag", IMAGE, OLD_TAG])
         try:
@@ -131,6 +131,15 @@ async def _opened(socket: Path) -> AsyncIterator[Engine]:
         yield engine
     finally:
         await engine.close()
+
+
+@contextlib.contextmanager
+def _unmounted(directory: Path) -> Iterator[None]:
+    """Docker leaves the network namespaces of containers mounted."""
+    yield
+    for line in Path("/proc/mounts").read_text().splitlines():
+        if line.split()[1].startswith(f"{directory}/exec/netns/"):
+            subprocess.run(["umount", line.split()[1]], check=False)
 
 
 @contextlib.contextmanager

@@ -32,8 +32,14 @@ def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if why := rigs.why_not(name):
         pytest.skip(why)
     directory: Path = tmp_path_factory.mktemp(name)
-    made = {"fake": rigs.fake, "podman": lambda: rigs.podman(directory)}
-    with made.get(name, lambda: rigs.docker(directory))() as rig:
+    match name:
+        case "fake":
+            made = rigs.fake()
+        case "podman":
+            made = rigs.podman(directory)
+        case _:
+            made = rigs.docker(directory)
+    with made as rig:
         yield rig
 
 
@@ -190,6 +196,17 @@ def test_stop_holds_against_restart(rig: Rig, restart: str) -> None:
     go(rig, test)
 
 
+@pytest.mark.parametrize("restart", ["no", "unless-stopped"])
+def test_removing_by_force_kills_at_once(rig: Rig, restart: str) -> None:
+    async def test(engine: Engine) -> None:
+        await engine.create(replace(SPEC, stop_seconds=600, restart=restart))  # type: ignore[arg-type]
+        await engine.start(NAME)
+        await asyncio.wait_for(engine.remove(NAME, force=True), 60)
+        assert NAME not in [c.name for c in await engine.containers()]
+
+    go(rig, test)
+
+
 def test_a_container_that_ends_restarts(rig: Rig) -> None:
     async def test(engine: Engine) -> None:
         await engine.create(replace(SPEC, command=TALKS, restart="unless-stopped"))
@@ -342,7 +359,7 @@ def test_every_part_of_a_specification_takes_effect(rig: Rig, tmp_path: Path) ->
         command=("sh", "-c", script),
         environment={"NAME": "a value with 'quotes' and = signs"},
         mounts=(
-            Mount(source=str(tmp_path), target="/config", read_only=True, propagation="rslave"),
+            Mount(source=str(tmp_path), target="/config", read_only=True, propagation="rprivate"),
             Mount(source=VOLUME, target="/data"),
         ),
         capabilities=("NET_ADMIN",),

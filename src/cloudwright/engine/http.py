@@ -134,11 +134,16 @@ class HttpEngine:
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Remove a container."""
-        parameters = {"force": str(force).lower(), "v": "false"}
         if force:
             # Podman would first wait for the container's own stop time; Docker kills at once.
-            parameters["timeout"] = "0"
-        await self._call("DELETE", f"/containers/{quote(name)}", parameters)
+            try:
+                await self.kill(name)
+            except EngineError as error:
+                if error.status != 409:
+                    raise
+        await self._call(
+            "DELETE", f"/containers/{quote(name)}", {"force": str(force).lower(), "v": "false"}
+        )
 
     async def wait(self, name: str) -> int:
         """Wait until a container does not run and return its exit code."""

@@ -22,6 +22,7 @@ class Relay:
         self._dial = dial
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(self) -> None:
         """Listen; nobody but us may connect."""
@@ -30,6 +31,7 @@ class Relay:
 
     async def close(self) -> None:
         """Stop listening and end what is being carried."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -38,21 +40,23 @@ class Relay:
         self.path.unlink(missing_ok=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.close()
+            return
         task = asyncio.create_task(self._carry(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Not in the task: one that is cancelled before it began runs none of its code.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            # A far side that refuses is seen as a connection that ends at once.
-            with contextlib.suppress(OSError):
-                far_reader, far_writer = await self._dial()
-                try:
-                    await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-                finally:
-                    far_writer.close()
-        finally:
-            writer.close()
+        # A far side that refuses is seen as a connection that ends at once.
+        with contextlib.suppress(OSError):
+            far_reader, far_writer = await self._dial()
+            try:
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            finally:
+                far_writer.close()
 
 
 async def start_relay(path: Path, dial: Dial) -> Relay:
