@@ -20,7 +20,13 @@ def images() -> None:
 @click.argument("names", nargs=-1)
 @click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
 @click.option("--fresh", is_flag=True, help="Build again what is there already.")
-def build(names: tuple[str, ...], release: str, fresh: bool) -> None:
+@click.option(
+    "--from", "base_from", metavar="IMAGE", help="Begin with this, not with our own Debian."
+)
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="At once.")
+def build(
+    names: tuple[str, ...], release: str, fresh: bool, base_from: str | None, jobs: int
+) -> None:
     """Build all images, or those NAMES and what they stand on.
 
     Uses this machine's own mirror, package index and certificate authority, and leaves none of
@@ -30,7 +36,10 @@ def build(names: tuple[str, ...], release: str, fresh: bool) -> None:
     from cloudwright.services import SERVICES
 
     declared = tuple(service.image for service in SERVICES if service.image)
-    built = asyncio.run(build_images(declared, release, only=names, fresh=fresh, tell=click.echo))
+    work = build_images(
+        declared, release, tell=click.echo, only=names, fresh=fresh, jobs=jobs, base_from=base_from
+    )
+    built = asyncio.run(work)
     click.echo(f"{len(built)} images built" if built else "nothing to do: all images are there")
 
 
