@@ -82,9 +82,12 @@ def test_put_and_get(tmp_path: Path) -> None:
 
 def test_a_tcp_port_has_a_socket() -> None:
     async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
         writer.write((await reader.read()).upper())
         await writer.drain()
         writer.close()
+
+    arrived = asyncio.Event()
 
     async def test(host: LocalHost) -> None:
         server = await asyncio.start_server(shout, "127.0.0.1", 0)
@@ -97,7 +100,9 @@ def test_a_tcp_port_has_a_socket() -> None:
             assert await reader.read() == b"HELLO"
             writer.close()
         # One that is still open is ended with the host.
+        arrived.clear()
         reader, writer = await asyncio.open_unix_connection(path)
+        await arrived.wait()
         await host.close()
         assert await reader.read() == b""
         writer.close()
