@@ -63,7 +63,8 @@ def running(directory: Path) -> Iterator[Sshd]:
     port = free_port()
     (directory / "config").write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {directory}/host\n"
-        f"AuthorizedKeysFile {directory}/authorized_keys\nPidFile {directory}/pid\n"
+        f"AuthorizedKeysFile {directory}/authorized_keys .ssh/authorized_keys\n"
+        f"PidFile {directory}/pid\n"
         "PermitRootLogin yes\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
         "KbdInteractiveAuthentication no\nAllowStreamLocalForwarding yes\n"
     )

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import statistics
+import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -382,10 +383,71 @@ def test_a_host_that_dies_is_unreachable(tmp_path: Path) -> None:
     assert not (tmp_path / "file").exists()
 
 
-@pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed")
-def test_a_user_without_sudo_is_told(sshd: Sshd) -> None:
-    error = refused(sshd.address(user="games"))
-    assert error.what
+@pytest.fixture
+def person(sshd: Sshd) -> Iterator[str]:
+    """A user of this machine who is not root, made for one test."""
+    if shutil.which("sudo") is None:
+        pytest.skip("sudo is not installed")
+    name = f"cwtest{os.getpid()}"
+    useradd = ["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", name]
+    subprocess.run(useradd, check=True)
+    rule = Path(f"/etc/sudoers.d/{name}")
+    try:
+        keys = Path(f"~{name}/.ssh/authorized_keys").expanduser()
+        keys.parent.mkdir()
+        shutil.copy(sshd.directory / "user.pub", keys)
+        keys.chmod(0o644)
+        yield name
+    finally:
+        rule.unlink(missing_ok=True)
+        subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+
+
+def test_a_user_without_sudo_is_told(sshd: Sshd, person: str) -> None:
+    error = refused(sshd.address(user=person))
+    assert f"{person} may not become root" in error.what
+    assert "sudo" in error.hint
+
+
+def test_a_user_with_sudo_does_all_as_root(sshd: Sshd, person: str, tmp_path: Path) -> None:
+    Path(f"/etc/sudoers.d/{person}").write_text(f"{person} ALL=(ALL) NOPASSWD: ALL\n")
+    secret = tmp_path / "private" / "file"
+
+    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.read()).upper())
+        await writer.drain()
+        writer.close()
+
+    async def ask(path: Path, word: bytes) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(word)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    async def test() -> None:
+        server = await asyncio.start_unix_server(shout, tmp_path / "root.sock")
+        (tmp_path / "root.sock").chmod(0o600)
+        before = set(Path("/run").glob("cloudwright-*"))
+        async with connected(sshd.address(user=person)) as host:
+            assert (await host.run("id -u; cat", stdin=b"in")).stdout == "0\nin"
+            await host.put([File(path=str(secret), content=b"secret", mode=0o600)])
+            assert await host.get(str(secret)) == b"secret"
+            path = await host.unix_socket(f"{tmp_path}/root.sock")
+            words = [b"%d" % n + b"x" * 300_000 for n in range(5)]
+            answers = await asyncio.gather(*(ask(path, word) for word in words))
+            assert answers == [word.upper() for word in words]
+            with pytest.raises(CommandFailed, match="ended with 124"):
+                await host.run("sleep 4247", timeout=0.3)
+            assert (await host.run("pgrep -f 'sleep 424[7]'", check=False)).stdout == ""
+        server.close()
+        await server.wait_closed()
+        assert set(Path("/run").glob("cloudwright-*")) == before
+
+    go(test)
+    assert secret.stat().st_uid == 0
 
 
 def test_two_hundred_commands_are_fast(sshd: Sshd) -> None:

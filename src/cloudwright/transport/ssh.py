@@ -17,6 +17,7 @@ import asyncssh
 
 from cloudwright.errors import CommandFailed, Missing, Unreachable
 from cloudwright.transport import archive
+from cloudwright.transport.bridge import Bridge, open_bridge
 from cloudwright.transport.host import (
     DEFAULT_TIMEOUT,
     Completed,
@@ -107,6 +108,7 @@ class SshHost:
         self._sockets: dict[str, Path] = {}
         self._socket_lock = asyncio.Lock()
         self._listeners: list[asyncssh.SSHListener] = []
+        self._bridges: list[Bridge] = []
         self._directory: Path | None = None
 
     @property
@@ -155,9 +157,18 @@ class SshHost:
 
     async def unix_socket(self, remote_path: str) -> Path:
         """Return a local socket that leads to `remote_path`; see Host."""
-        return await self._socket(
-            remote_path, lambda path: self._connection.forward_local_path(path, remote_path)
-        )
+
+        async def forward(path: str) -> asyncssh.SSHListener:
+            target = remote_path
+            if self._address.user != "root":
+                # sshd opens a socket as the user who logged in, and this one is root's.
+                user = self._address.user
+                bridge = await open_bridge(self._connection, target, user, where=self._name)
+                self._bridges.append(bridge)
+                target = bridge.path
+            return await self._connection.forward_local_path(path, target)
+
+        return await self._socket(remote_path, forward)
 
     async def tcp_socket(self, address: str, port: int) -> Path:
         """Return a local socket that leads to `address:port`; see Host."""
@@ -172,6 +183,9 @@ class SshHost:
             listener.close()
             await listener.wait_closed()
         self._listeners.clear()
+        with contextlib.suppress(OSError, asyncssh.Error):
+            await asyncio.gather(*(bridge.close() for bridge in self._bridges))
+        self._bridges.clear()
         self._connection.close()
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             await asyncio.wait_for(self._connection.wait_closed(), 5)
