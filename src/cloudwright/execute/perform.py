@@ -42,6 +42,10 @@ READY_SECONDS = 180
 
 OPEN_FILES = 20_000
 
+HOSTS_FILE = Mount(source="/etc/hosts", target="/etc/hosts", read_only=True)
+"""Podman's API writes a bare file of its own, in which a host's own name is missing: every sudo
+and every look-up of that name then waits 20 s for a name server that may not be there."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doing:
@@ -213,7 +217,7 @@ def _spec(step: Step, name: str, body: ContainerBody, doing: Doing, *, kind: str
             labels.DIGEST: step.digest,
             labels.KIND: kind,
         },
-        mounts=tuple(_mount(b) for b in body.binds),
+        mounts=(HOSTS_FILE, *(_mount(b) for b in body.binds)),
         user=body.user,
         privileged=body.privileged,
         capabilities=body.capabilities,
