@@ -78,6 +78,16 @@ async def status_of(work: Awaitable[object]) -> int:
     return caught.value.status
 
 
+def test_an_engine_says_what_it_is(rig: Rig) -> None:
+    async def test(engine: Engine) -> None:
+        version = await engine.version()
+        assert version.kind == ("podman" if rig.name == "fake" else rig.name)
+        assert version.version[0].isdigit()
+        assert float(version.api) >= 1.41
+
+    go(rig, test)
+
+
 def test_an_image_is_found_by_every_name(rig: Rig) -> None:
     async def test(engine: Engine) -> None:
         [image] = [i for i in await engine.images() if IMAGE in i.tags]
