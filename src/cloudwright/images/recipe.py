@@ -20,6 +20,7 @@ BASE = "base"
 DIGEST_LABEL = "org.cloudwright.recipe"
 
 DEBIAN_PACKAGES = (
+    "adduser",  # packages make their users with it; it must take Kolla's numbers for system users
     "ca-certificates",
     "curl",  # for probes and for people
     "dumb-init",  # the first process: forwards signals, reaps children
@@ -98,9 +99,7 @@ def _folder(name: str) -> tuple[Traversable, ...]:
     return tuple(sorted((f for f in folder.iterdir() if f.is_file()), key=lambda f: f.name))
 
 
-def _recipe(
-    name: str, parent: str, text: str, names: tuple[str, ...], beside: str
-) -> Recipe:
+def _recipe(name: str, parent: str, text: str, names: tuple[str, ...], beside: str) -> Recipe:
     parts = [text, beside, *(f.read_text("utf-8") for f in build_scripts())]
     if not parent:
         parts += [f.read_text("utf-8") for f in start_files()]
@@ -144,6 +143,7 @@ def _base(start: str, release: Release) -> str:
         " 'path-include=/usr/share/doc/*/copyright' >> /etc/dpkg/dpkg.cfg.d/slim",
         "COPY --chmod=755 policy-rc.d /usr/sbin/policy-rc.d",
         _packages(DEBIAN_PACKAGES),
+        "RUN printf 'LAST_SYSTEM_%s=42999\\n' UID GID >> /etc/adduser.conf",
         "RUN groupadd --gid 42400 kolla && useradd --uid 42400 --gid 42400 --no-create-home"
         " --home-dir /var/lib/kolla --shell /usr/sbin/nologin kolla"
         " && install -d /var/lib/kolla/config_files /etc/kolla"
