@@ -27,7 +27,7 @@ def certificate(cloud: Cloud) -> Secret:
 
 def files(at: At) -> Files:
     configuration = render(
-        __package__ or __name__,
+        __name__,
         "haproxy.cfg.j2",
         address=at.host.address,
         internal=at.cloud.api.internal,

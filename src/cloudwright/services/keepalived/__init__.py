@@ -17,7 +17,7 @@ def files(at: At) -> Files:
     api = at.cloud.api
     names = [host.name for host in at.controllers]
     configuration = render(
-        __package__ or __name__,
+        __name__,
         "keepalived.conf.j2",
         router_id=at.host.name,
         # VRRP runs where the host's own management address is.
