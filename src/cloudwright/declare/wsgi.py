@@ -57,6 +57,11 @@ def uwsgi(
                 "exec-asap": before,
                 "die-on-term": True,
                 "need-app": True,
+                "single-interpreter": True,
+                # A client that left (a health check that ran out of time) is no error of ours.
+                "ignore-sigpipe": True,
+                "ignore-write-errors": True,
+                "disable-write-exception": True,
                 "buffer-size": 65535,
                 "listen": 128,
                 "so-reuseport": True,

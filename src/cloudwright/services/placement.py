@@ -31,6 +31,8 @@ def _settings(at: At) -> Ini:
         oslo.keystone(at, "placement"),
         oslo.api_defaults(at),
         {
+            # Else each health check, two a second, is a line.
+            "DEFAULT": {"default_log_levels": "placement.requestlog=WARNING,routes=INFO"},
             "api": {"auth_strategy": "keystone"},
             # Without it two hosts that start together may meet in the same row and one gives up.
             "placement": {"allocation_conflict_retry_count": 20},
