@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,23 +83,49 @@ async def build(
     """
     known = load_release(release)
     recipes = _chosen(make_recipes(images, known, base_from=base_from), only)
-    there = {row.name: row for row in await _found(recipes, release)}
-    wanted = [r for r in recipes if fresh or there[r.name].state != "current"]
-    if not wanted:
-        return {}
-    with tempfile.TemporaryDirectory(prefix="cloudwright-build.", dir="/var/tmp") as scratch:
-        work = await _prepare(Path(scratch), known, tell, jobs)
-        began = time.monotonic()
-        if base_from is None and any(not recipe.parent for recipe in wanted):
-            await _make_debian(work)
-        await _run_all(work, wanted)
-        tell(f"{len(work.built)} images in {time.monotonic() - began:.0f} s")
-        return work.built
+    async with _alone(tell):
+        there = {row.name: row for row in await _found(recipes, release)}
+        wanted = [r for r in recipes if fresh or there[r.name].state != "current"]
+        if not wanted:
+            return {}
+        return await _build_all(wanted, known, tell, jobs, debian=base_from is None)
 
 
 async def found_images(images: Sequence[Image], release: str) -> list[FoundImage]:
     """Each declared image and what it stands on, as this machine's store has it."""
     return await _found(make_recipes(images, load_release(release)), release)
+
+
+@contextlib.asynccontextmanager
+async def _alone(tell: Callable[[str], None]) -> AsyncIterator[None]:
+    """One run of builds on a machine at a time: the next finds what this one made."""
+    path = cache_directory() / "build.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell("waiting for another build of images on this machine")
+            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        yield
+
+
+async def _build_all(
+    wanted: Sequence[Recipe],
+    release: Release,
+    tell: Callable[[str], None],
+    jobs: int,
+    *,
+    debian: bool,
+) -> dict[str, str]:
+    with tempfile.TemporaryDirectory(prefix="cloudwright-build.", dir="/var/tmp") as scratch:
+        work = await _prepare(Path(scratch), release, tell, jobs)
+        began = time.monotonic()
+        if debian and any(not recipe.parent for recipe in wanted):
+            await _make_debian(work)
+        await _run_all(work, wanted)
+        tell(f"{len(work.built)} images in {time.monotonic() - began:.0f} s")
+        return work.built
 
 
 async def _found(recipes: Sequence[Recipe], release: str) -> list[FoundImage]:
@@ -160,9 +188,7 @@ async def _prepare(
     for path in (logs, *(target for target, _ in _kept())):
         path.mkdir(parents=True, exist_ok=True)
     turns = asyncio.Semaphore(jobs)
-    return _Work(
-        release=release, folder=folder, index=index, logs=logs, tell=tell, turns=turns
-    )
+    return _Work(release=release, folder=folder, index=index, logs=logs, tell=tell, turns=turns)
 
 
 def _kept() -> tuple[tuple[Path, str], ...]:
@@ -227,7 +253,7 @@ def _command(work: _Work, recipe: Recipe, file: Path) -> tuple[str, ...]:
     mounts = [f"--volume={here}:{inside}" for inside, here in volumes.items()]
     mounts += [f"--volume={here}:{inside}:ro" for inside, here in work.index.folders.items()]
     return (
-        *("podman", "build", "--quiet", "--layers=false", "--pull=never", "--http-proxy=false"),
+        *("podman", "build", "--layers=false", "--pull=never", "--http-proxy=false"),
         # No engine's sandbox: the recipes are ours, and a machine's limits cannot get in the way.
         *("--isolation=chroot", "--network=host", *mounts),
         f"--label={DIGEST_LABEL}={recipe.digest}",

@@ -13,7 +13,10 @@ from cloudwright.errors import CommandFailed, Missing
 
 
 async def call(
-    command: Sequence[str], *, log: Path | None = None, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run a command on this machine and return what it printed.
 

@@ -1,4 +1,4 @@
-"""Recipes turn what services declare into Containerfiles, each with a digest of all it is made of."""
+"""Recipes turn what services declare into Containerfiles, each with a digest of its content."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ nothing and exits 1 when something is not as `config.json` says. `--root DIR` is
 Exits 0, 1 for a configuration that cannot be put in place, 2 for one that makes no sense.
 """
 
+from __future__ import annotations
+
 import contextlib
 import filecmp
 import glob
@@ -25,12 +27,19 @@ FILE_KEYS = {"source", "dest", "owner", "perm", "optional", "preserve_properties
 PLACE_KEYS = {"path", "owner", "perm"}
 PERMISSION_KEYS = {"path", "owner", "perm", "recurse", "exclude"}
 
+TYPE_CHECKING = False  # importing typing for it would cost a third of the time of a start
+if TYPE_CHECKING:
+    from typing import Any
 
-class Unusable(Exception):
+    Entry = dict[str, Any]
+    Copies = list[tuple[Entry, str, str]]
+
+
+class UnusableError(Exception):
     """The configuration cannot be put in place."""
 
 
-class Nonsense(Exception):
+class NonsenseError(Exception):
     """The configuration is not what the contract allows."""
 
 
@@ -56,12 +65,12 @@ def ids(owner: str) -> tuple[int, int]:
     try:
         return pwd.getpwnam(user).pw_uid, grp.getgrnam(group or user).gr_gid
     except KeyError as error:
-        raise Unusable(f"no such user or group: {owner}") from error
+        raise UnusableError(f"no such user or group: {owner}") from error
 
 
 def mode_of(text: str) -> int:
     if not isinstance(text, str) or not re.fullmatch(r"0o[0-7]{1,4}|[0-7]{3,4}", text):
-        raise Nonsense(f"not a permission of 3 or 4 octal digits: {text!r}")
+        raise NonsenseError(f"not a permission of 3 or 4 octal digits: {text!r}")
     return int(text.removeprefix("0o"), 8)
 
 
@@ -119,49 +128,51 @@ def copy_owned(source: str, dest: str, owner: str | None, perm: str | None) -> N
     own(dest, owner, perm)
 
 
-def entries(config: dict, key: str, allowed: set, required: set) -> list:
-    found = config.get(key, [])
+def entries(config: Entry, key: str, allowed: set[str], required: set[str]) -> list[Entry]:
+    found: list[Entry] = config.get(key, [])
     for entry in found:
         unknown, missing = set(entry) - allowed, required - set(entry)
         if unknown:
-            raise Nonsense(f"{key}: unknown {', '.join(sorted(unknown))}")
+            raise NonsenseError(f"{key}: unknown {', '.join(sorted(unknown))}")
         if missing:
-            raise Nonsense(f"{key}: no {', '.join(sorted(missing))}")
+            raise NonsenseError(f"{key}: no {', '.join(sorted(missing))}")
     return found
 
 
-def load(place: Place) -> dict:
+def load(place: Place) -> Entry:
     path = place.at(f"{CONFIG}/config.json")
     try:
         with open(path, encoding="utf-8") as file:
-            config = json.load(file)
+            config: Entry = json.load(file)
     except OSError as error:
-        raise Unusable(f"cannot read {path}: {error.strerror}") from error
+        raise UnusableError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise Unusable(f"{path} is not JSON: {error}") from error
+        raise UnusableError(f"{path} is not JSON: {error}") from error
     if not isinstance(config, dict) or not isinstance(config.get("command"), str):
-        raise Unusable(f"{path} has no command")
+        raise UnusableError(f"{path} has no command")
     return config
 
 
-def copies(place: Place, config: dict) -> list:
+def copies(place: Place, config: Entry) -> Copies:
     """Every (entry, source, dest) that is to be copied, with the patterns filled in."""
-    result = []
+    result: Copies = []
     for entry in entries(config, "config_files", FILE_KEYS, {"source", "dest"}):
         if not entry.get("preserve_properties") and not {"owner", "perm"} <= set(entry):
-            raise Nonsense(f"config_files: {entry['dest']} has no owner or perm")
+            raise NonsenseError(f"config_files: {entry['dest']} has no owner or perm")
         sources = sorted(glob.glob(place.at(entry["source"])))
         if not sources and not entry.get("optional"):
-            raise Unusable(f"missing: {entry['source']}")
+            raise UnusableError(f"missing: {entry['source']}")
         for source in sources:
             dest = place.at(entry["dest"])
             if dest.endswith("/"):
                 dest += os.path.basename(source)
-            result += leaves(entry, source, dest) if entry.get("merge") else [(entry, source, dest)]
+            result += (
+                leaves(entry, source, dest) if entry.get("merge") else [(entry, source, dest)]
+            )
     return result
 
 
-def leaves(entry: dict, source: str, dest: str) -> list:
+def leaves(entry: Entry, source: str, dest: str) -> Copies:
     """A merged tree file by file, so that what was there before stays and can be kept."""
     if not os.path.isdir(source):
         return [(entry, source, dest)]
@@ -172,11 +183,11 @@ def leaves(entry: dict, source: str, dest: str) -> list:
     ]
 
 
-def restore(place: Place, state_path: str) -> dict:
+def restore(place: Place, state_path: str) -> Entry:
     """Undo what the last start put in place; returns what is known of the time before."""
     try:
         with open(state_path, encoding="utf-8") as file:
-            state = json.load(file)
+            state: Entry = json.load(file)
     except (OSError, ValueError):
         return {}
     for dest, kept in state.items():
@@ -186,7 +197,7 @@ def restore(place: Place, state_path: str) -> dict:
     return state
 
 
-def keep_defaults(place: Place, wanted: list) -> None:
+def keep_defaults(place: Place, wanted: Copies) -> None:
     state_path = place.at(f"{DEFAULTS}/state")
     state = restore(place, state_path)
     for _, _, dest in wanted:
@@ -205,7 +216,7 @@ def keep_defaults(place: Place, wanted: list) -> None:
     os.replace(f"{state_path}.new", state_path)
 
 
-def make_places(place: Place, config: dict) -> None:
+def make_places(place: Place, config: Entry) -> None:
     for entry in entries(config, "directories", PLACE_KEYS, PLACE_KEYS):
         path = place.at(entry["path"])
         os.makedirs(path, exist_ok=True)
@@ -213,15 +224,15 @@ def make_places(place: Place, config: dict) -> None:
     for entry in entries(config, "files", PLACE_KEYS, PLACE_KEYS):
         path = place.at(entry["path"])
         if os.path.islink(path) or os.path.isdir(path):
-            raise Unusable(f"not a plain file: {entry['path']}")
+            raise UnusableError(f"not a plain file: {entry['path']}")
         try:
             open(path, "ab").close()
         except OSError as error:
-            raise Unusable(f"cannot make {entry['path']}: {error.strerror}") from error
+            raise UnusableError(f"cannot make {entry['path']}: {error.strerror}") from error
         own(path, entry["owner"], entry["perm"])
 
 
-def permit(place: Place, config: dict) -> None:
+def permit(place: Place, config: Entry) -> None:
     for entry in entries(config, "permissions", PERMISSION_KEYS, {"path", "owner"}):
         paths = glob.glob(place.at(entry["path"]))
         if not paths:
@@ -235,7 +246,7 @@ def permit(place: Place, config: dict) -> None:
                     own(path, entry["owner"], entry.get("perm"))
 
 
-def tree(top: str) -> list:
+def tree(top: str) -> list[str]:
     found = [top]
     for where, directories, files in os.walk(top):
         found += [os.path.join(where, name) for name in directories + files]
@@ -245,7 +256,7 @@ def tree(top: str) -> list:
 def set_configs(place: Place) -> None:
     strategy = os.environ.get("KOLLA_CONFIG_STRATEGY", "")
     if strategy not in ("COPY_ALWAYS", "COPY_ONCE"):
-        raise Unusable(f"KOLLA_CONFIG_STRATEGY is {strategy!r}, not COPY_ALWAYS or COPY_ONCE")
+        raise UnusableError(f"KOLLA_CONFIG_STRATEGY is {strategy!r}, not COPY_ALWAYS or COPY_ONCE")
     if strategy == "COPY_ONCE" and os.path.exists(place.at("/configured")):
         say("the configuration was copied once and stays")
         return
@@ -276,42 +287,42 @@ def check(place: Place) -> None:
         with open(place.at(f"{DEFAULTS}/state"), encoding="utf-8") as file:
             known = set(json.load(file))
     except (OSError, ValueError) as error:
-        raise Unusable(f"never started: {error}") from error
+        raise UnusableError(f"never started: {error}") from error
     if command != config["command"]:
-        raise Unusable("the command changed")
+        raise UnusableError("the command changed")
     wanted = copies(place, config)
     if known != {place.without(dest) for _, _, dest in wanted}:
-        raise Unusable("the list of files changed")
+        raise UnusableError("the list of files changed")
     for entry, source, dest in wanted:
         check_copy(place, entry, source, dest)
 
 
-def check_copy(place: Place, entry: dict, source: str, dest: str) -> None:
+def check_copy(place: Place, entry: Entry, source: str, dest: str) -> None:
     inside = place.without(dest)
     if os.path.isdir(source):
         for name in os.listdir(source):
             check_copy(place, entry, os.path.join(source, name), os.path.join(dest, name))
         return
     if not os.path.isfile(dest) or not filecmp.cmp(source, dest, shallow=False):
-        raise Unusable(f"the content of {inside} differs")
+        raise UnusableError(f"the content of {inside} differs")
     info = os.stat(dest)
     if entry.get("preserve_properties"):
-        raise Unusable(f"the properties of {inside} cannot be compared")
+        raise UnusableError(f"the properties of {inside} cannot be compared")
     if (info.st_uid, info.st_gid) != ids(entry["owner"]):
-        raise Unusable(f"the owner of {inside} differs")
+        raise UnusableError(f"the owner of {inside} differs")
     if stat.S_IMODE(info.st_mode) != mode_of(entry["perm"]):
-        raise Unusable(f"the permissions of {inside} differ")
+        raise UnusableError(f"the permissions of {inside} differ")
 
 
 def start(place: Place) -> None:
     """What else a start needs from root, in this process: a second one would cost its start."""
     sys.path.insert(0, "/usr/local/lib/kolla" if not place.root else os.path.dirname(__file__))
     if any(os.path.isdir(place.at(path)) for path in CA_PLACES):
-        from copy_cacerts import trust
+        from copy_cacerts import trust  # type: ignore[import-not-found]
 
         trust(place.root)
     if os.path.exists(place.at(f"{CONFIG}/wait.json")):
-        from wait_for import wait
+        from wait_for import wait  # type: ignore[import-not-found]
 
         wait(place.at(f"{CONFIG}/wait.json"))
 
@@ -319,12 +330,12 @@ def start(place: Place) -> None:
 CA_PLACES = (f"{CONFIG}/ca-certificates", "/var/lib/kolla/share/ca-certificates")
 
 
-def main(arguments: list) -> int:
+def main(arguments: list[str]) -> int:
     root = ""
     if "--root" in arguments:
         # Whoever may run this by sudo must not choose what it reads and overwrites.
         if "SUDO_UID" in os.environ:
-            raise Unusable("--root is not for sudo")
+            raise UnusableError("--root is not for sudo")
         root = arguments[arguments.index("--root") + 1]
     place = Place(root)
     if "--check" in arguments:
@@ -339,7 +350,7 @@ def main(arguments: list) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except Unusable as error:
+    except UnusableError as error:
         say(str(error))
         sys.exit(1)
     except Exception as error:

@@ -1,0 +1,226 @@
+"""The start program inside the images, run as the program that it is, in a tree of its own."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+START = Path(__file__).parents[2] / "src/cloudwright/images/start"
+CONFIG = "var/lib/kolla/config_files"
+ME = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
+
+
+class Tree:
+    """A root that set_configs works in."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / CONFIG).mkdir(parents=True)
+
+    def write(self, path: str, text: str = "", mode: int = 0o644) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+        return target
+
+    def config(self, *files: dict[str, object], **more: object) -> None:
+        whole = {"command": "true", "config_files": files, **more}
+        self.write(f"{CONFIG}/config.json", json.dumps(whole))
+
+    def run(self, *options: str, code: int = 0, strategy: str = "COPY_ALWAYS", **env: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-IS", START / "set_configs.py", "--root", self.root, *options],
+            env={"KOLLA_CONFIG_STRATEGY": strategy, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+    def text(self, path: str) -> str:
+        return (self.root / path).read_text()
+
+    def mode(self, path: str) -> int:
+        return (self.root / path).stat().st_mode & 0o7777
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+def copy(source: str, dest: str, perm: str = "0600", **more: object) -> dict[str, object]:
+    return {"source": f"/{CONFIG}/{source}", "dest": dest, "owner": ME, "perm": perm, **more}
+
+
+def test_a_file_is_copied_owned_and_permitted(tree: Tree) -> None:
+    tree.write(f"{CONFIG}/a.conf", "new")
+    tree.config(copy("a.conf", "/etc/a/a.conf"))
+    tree.run()
+    assert tree.text("etc/a/a.conf") == "new"
+    assert tree.mode("etc/a/a.conf") == 0o600
+    assert tree.text("run_command") == "true"
+    assert tree.mode("run_command") == 0o644
+
+
+def test_what_is_no_longer_listed_goes_back_to_what_it_was(tree: Tree) -> None:
+    tree.write("etc/a.conf", "default", 0o640)
+    tree.write(f"{CONFIG}/a.conf", "ours")
+    tree.write(f"{CONFIG}/b.conf", "ours")
+    tree.config(copy("a.conf", "/etc/a.conf"), copy("b.conf", "/etc/b.conf"))
+    tree.run()
+    tree.run()
+    assert tree.text("etc/a.conf") == "ours"
+    tree.config()
+    tree.run()
+    assert tree.text("etc/a.conf") == "default"
+    assert tree.mode("etc/a.conf") == 0o640
+    assert not (tree.root / "etc/b.conf").exists()
+
+
+def test_a_folder_replaces_or_merges(tree: Tree) -> None:
+    tree.write("etc/d/own", "own")
+    tree.write(f"{CONFIG}/d/sub/new", "new")
+    tree.config(copy("d", "/etc/d", "0640", merge=True))
+    tree.run()
+    assert (tree.text("etc/d/own"), tree.text("etc/d/sub/new")) == ("own", "new")
+    tree.config(copy("d", "/etc/d", "0640"))
+    tree.run()
+    assert not (tree.root / "etc/d/own").exists()
+    assert tree.mode("etc/d/sub") == 0o750
+    tree.config()
+    tree.run()
+    assert tree.text("etc/d/own") == "own"
+    assert not (tree.root / "etc/d/sub/new").exists()
+
+
+def test_a_pattern_goes_into_a_folder(tree: Tree) -> None:
+    tree.write(f"{CONFIG}/1.pem", "1")
+    tree.write(f"{CONFIG}/2.pem", "2")
+    tree.config(copy("*.pem", "/etc/certs/"))
+    tree.run()
+    assert sorted(p.name for p in (tree.root / "etc/certs").iterdir()) == ["1.pem", "2.pem"]
+
+
+def test_optional_and_missing(tree: Tree) -> None:
+    tree.config(copy("gone", "/etc/gone", optional=True))
+    tree.run()
+    tree.config(copy("gone", "/etc/gone"))
+    assert "missing: /var/lib/kolla/config_files/gone" in tree.run(code=1)
+
+
+def test_properties_are_preserved(tree: Tree) -> None:
+    tree.write(f"{CONFIG}/run.sh", "#!", 0o755)
+    source = f"/{CONFIG}/run.sh"
+    tree.config({"source": source, "dest": "/usr/run.sh", "preserve_properties": True})
+    tree.run()
+    assert tree.mode("usr/run.sh") == 0o755
+
+
+def test_a_key_that_the_contract_does_not_know(tree: Tree) -> None:
+    tree.write(f"{CONFIG}/a", "")
+    tree.config(copy("a", "/a", colour="red"))
+    assert "unknown colour" in tree.run(code=2)
+    tree.config(copy("a", "/a", perm="8888"))
+    assert "8888" in tree.run(code=2)
+
+
+def test_strategy(tree: Tree) -> None:
+    tree.write(f"{CONFIG}/a", "1")
+    tree.config(copy("a", "/a"))
+    tree.run(strategy="SOMETIMES", code=1)
+    tree.run(strategy="COPY_ONCE")
+    tree.write(f"{CONFIG}/a", "2")
+    tree.run(strategy="COPY_ONCE")
+    assert tree.text("a") == "1"
+    tree.run()
+    assert tree.text("a") == "2"
+
+
+def test_directories_files_and_permissions(tree: Tree) -> None:
+    tree.write("var/log/x/y", "", 0o600)
+    tree.write("var/log/x/keep", "", 0o600)
+    tree.config(
+        directories=[{"path": "/srv/deep/er", "owner": ME, "perm": "0750"}],
+        files=[{"path": "/srv/deep/file", "owner": ME, "perm": "0640"}],
+        permissions=[
+            {
+                "path": "/var/log/*",
+                "owner": ME,
+                "perm": "0644",
+                "recurse": True,
+                "exclude": ["keep$"],
+            },
+            {"path": "/nowhere", "owner": ME},
+        ],
+    )
+    assert "no /nowhere" in tree.run()
+    assert (tree.mode("srv/deep/er"), tree.mode("srv/deep/file")) == (0o750, 0o640)
+    assert (tree.mode("var/log/x"), tree.mode("var/log/x/y")) == (0o755, 0o644)
+    assert tree.mode("var/log/x/keep") == 0o600
+
+
+def test_check_sees_each_difference(tree: Tree) -> None:
+    tree.write(f"{CONFIG}/a", "1")
+    tree.config(copy("a", "/a"))
+    tree.run("--check", code=1)
+    tree.run()
+    tree.run("--check")
+    tree.write(f"{CONFIG}/a", "2")
+    assert "content" in tree.run("--check", code=1)
+    tree.run()
+    (tree.root / "a").chmod(0o644)
+    assert "permissions" in tree.run("--check", code=1)
+    tree.config(copy("a", "/a"), command="false")
+    assert "command" in tree.run("--check", code=1)
+
+
+def test_no_config_is_said(tree: Tree) -> None:
+    assert "cannot read" in tree.run(code=1)
+
+
+def test_sudo_may_not_choose_the_root(tree: Tree) -> None:
+    tree.config()
+    assert "--root" in tree.run(code=1, SUDO_UID="1")
+
+
+def test_authorities_are_trusted_and_forgotten(tree: Tree) -> None:
+    tree.write("etc/ssl/certs/ca-certificates.crt", "image\n")
+    tree.write(f"{CONFIG}/ca-certificates/root.crt", "mine\n")
+    tree.config()
+    tree.run("--start")
+    tree.run("--start")
+    assert tree.text("etc/ssl/certs/ca-certificates.crt").count("mine") == 1
+    assert tree.text("usr/local/share/ca-certificates/kolla-customca-root.crt") == "mine\n"
+    (tree.root / CONFIG / "ca-certificates/root.crt").unlink()
+    tree.run("--start")
+    assert tree.text("etc/ssl/certs/ca-certificates.crt") == "image\n"
+
+
+def test_start_waits_for_what_it_needs(tree: Tree) -> None:
+    tree.config()
+    with socket.socket() as later:
+        later.bind(("127.0.0.1", 0))
+        port = later.getsockname()[1]
+        tree.write(f"{CONFIG}/wait.json", json.dumps([{"address": "127.0.0.1", "port": port}]))
+        given_up = tree.run("--start", code=1, KOLLA_WAIT_SECONDS="0")
+        assert f"gave up on 127.0.0.1:{port}" in given_up
+        timer = threading.Timer(0.3, later.listen)
+        timer.start()
+        said = tree.run("--start")
+        timer.join()
+    assert f"wait: for 127.0.0.1:{port}" in said
+    assert "answers after" in said
