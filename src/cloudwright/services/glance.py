@@ -53,8 +53,6 @@ def _settings(at: At) -> Ini:
                 "public_endpoint": at.url(PORT, external=True),
                 "worker_self_reference_url": f"http://{at.host.address}:{wsgi.back(PORT)}",
                 "node_staging_uri": f"file://{DATA}/staging",
-                "show_image_direct_url": False,
-                "show_multiple_locations": False,
                 "enabled_import_methods": "[glance-direct,web-download,copy-image]",
             },
             "glance_store": {"default_backend": "main"},

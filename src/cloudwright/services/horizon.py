@@ -17,6 +17,8 @@ BUILD_SETTINGS = (
     f"STATIC_ROOT = '{STATIC}'",
     "SECRET_KEY = 'used for the build alone'",
     "COMPRESS_OFFLINE = True",
+    # The default is a memcached that no build has; the part that it would keep is then left out.
+    "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.dummy.DummyCache'}}",
 )
 """What decides the compressed static files; the rest of the settings comes with the container."""
 
