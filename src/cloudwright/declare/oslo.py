@@ -50,8 +50,8 @@ def messaging(at: At) -> Ini:
             "rabbit_quorum_queue": True,
             "rabbit_transient_quorum_queue": True,
             "rabbit_stream_fanout": True,
+            "rabbit_qos_prefetch_count": 64,  # streams refuse to work without a bound
             "use_queue_manager": True,
-            "heartbeat_in_pthread": None,
         },
         "oslo_messaging_notifications": {"driver": ("noop",)},
     }

@@ -24,9 +24,6 @@ def body_of(
     binds = [
         Bind(source=f"{CONFIG_DIRECTORY}/{container.name}", target=CONFIG_MOUNT, read_only=True)
     ]
-    # Podman's Docker-compatible API writes a bare /etc/hosts: without this host's own name in it,
-    # every sudo and getfqdn() waits for DNS (20 s each where no name server answers).
-    binds.append(Bind(source="/etc/hosts", target="/etc/hosts", read_only=True))
     binds += [Bind(source=v.name, target=v.path) for v in container.volumes]
     binds += [
         Bind(source=m.source, target=m.target, read_only=m.read_only, shared=m.shared)

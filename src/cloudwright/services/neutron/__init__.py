@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import BACKEND_OFFSET
+from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import QUEUE_PORT
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
@@ -24,6 +26,7 @@ from cloudwright.services.neutron.conf import (
 )
 
 CONFIG_FILES = f"--config-file {CONF} --config-file {ML2_CONF}"
+NORTHBOUND_PORT = 6641
 METADATA_SOCKET = "/var/lib/neutron/metadata_proxy"
 
 service = Service(
@@ -34,7 +37,7 @@ service = Service(
         name="neutron",
         parent="openstack-base",
         projects=("neutron",),
-        packages=("haproxy", "iproute2", "iptables"),
+        packages=("haproxy", "iproute2", "iptables", "openvswitch-common"),
         users=("neutron", "openvswitch"),
         user="neutron",
         run=(
@@ -73,6 +76,7 @@ service = Service(
             role="control",
             command=f"neutron-ovn-maintenance-worker {CONFIG_FILES}",
             files=worker_files,
+            health=connected(NORTHBOUND_PORT),
             # After the API: both make what is missing in OVN as they start.
             needs=("@neutron-api",),
         ),
@@ -81,6 +85,7 @@ service = Service(
             role="control",
             command=f"neutron-periodic-workers {CONFIG_FILES}",
             files=worker_files,
+            health=connected(QUEUE_PORT),
             needs=("@neutron-api",),
         ),
         Container(

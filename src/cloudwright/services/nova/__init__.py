@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import BACKEND_OFFSET
+from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import QUEUE_PORT
 from cloudwright.declare.service import (
     Api,
     Container,
@@ -74,6 +76,7 @@ service = Service(
             role="control",
             command="nova-scheduler",
             files=conf.control_files,
+            health=connected(QUEUE_PORT),
             needs=CONTROL_NEEDS,
         ),
         Container(
@@ -81,6 +84,7 @@ service = Service(
             role="control",
             command="nova-conductor",
             files=cells.conductor_files,
+            health=connected(QUEUE_PORT),
             needs=CONTROL_NEEDS,
         ),
         Container(
@@ -104,6 +108,7 @@ service = Service(
                 Mount(source="/lib/modules", target="/lib/modules", read_only=True),
             ),
             privileged="makes taps and attaches disks of instances",
+            health=connected(QUEUE_PORT),
             stop_seconds=180,
             # Placement must know its user before it starts: it looks once, then a minute later.
             needs=(
