@@ -1,0 +1,85 @@
+"""How this machine gets Debian packages: its mirror and the settings of its own apt."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from cloudwright.errors import Missing
+from cloudwright.transport.host import Host
+
+PUBLIC_MIRROR = "http://deb.debian.org/debian"
+"""What stands in `sources.list` of everything we make, wherever its packages came from."""
+
+_OPTIONS = re.compile(
+    r"^(Acquire::(?:https?(?:::[^\s\"]+)?|Retries|Check-Valid-Until|Check-Date|ForceIPv4)"
+    r"[^\s]*) \"(.*)\";$"
+)
+_SUITES = re.compile(r"^(bookworm|trixie|forky|sid|stable|testing|unstable|oldstable)$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Apt:
+    """This machine's way to a Debian archive: proxy, private CA and all."""
+
+    mirror: str
+    options: tuple[tuple[str, str], ...]
+    """apt's own names and values; needed during a build, and to be left in no result."""
+
+
+async def find_apt(machine: Host) -> Apt:
+    """Ask this machine's apt where it gets Debian from; Missing when there is no apt."""
+    done = await machine.run(
+        "apt-config dump && echo --- && "
+        "apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' "
+        "'Created-By: Packages'",
+        check=False,
+    )
+    settings, mark, targets = done.stdout.partition("---\n")
+    if not mark:
+        raise Missing(
+            "this machine has no working apt",
+            why=done.output,
+            hint="images and the guest are made on Debian 12 or 13",
+        )
+    options = [m.groups() for line in settings.splitlines() if (m := _OPTIONS.match(line))]
+    return Apt(
+        mirror=_mirror(targets),
+        options=tuple((str(name), str(value)) for name, value in options if value),
+    )
+
+
+def mmdebstrap(apt: Apt, *, packages: tuple[str, ...], hooks: tuple[str, ...]) -> str:
+    """The command that writes a Debian 13 tree as a tar file to `$target` (a shell variable).
+
+    `hooks` run in this machine's shell after the packages are in, with the tree as `$1`. The
+    result names the public mirror and has none of this machine's settings.
+    """
+    trimmed = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+    clean = (
+        'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap '
+        '"$1"/etc/hostname "$1"/etc/resolv.conf; '
+        f'echo "deb {PUBLIC_MIRROR} trixie main" > "$1"/etc/apt/sources.list'
+    )
+    words = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        "--format=tar",
+        f"--include={','.join(packages)}",
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f'--aptopt={name} "{value}"' for name, value in apt.options),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in trimmed),
+        *(f"--customize-hook={hook}" for hook in (*hooks, clean)),
+        "trixie",
+    ]
+    return f'{shlex.join(words)} "$target" {shlex.quote(apt.mirror)}'
+
+
+def _mirror(targets: str) -> str:
+    for line in targets.splitlines():
+        uri, suite, component = [*line.split(), "", "", ""][:3]
+        if component == "main" and _SUITES.match(suite) and "security" not in uri:
+            return uri
+    return PUBLIC_MIRROR

@@ -1,0 +1,167 @@
+"""What one does with a lab: up, down, status, and a power switch and a cable cutter for drills."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cloudwright.errors import Locked, Missing
+from cloudwright.lab import containers, segments
+from cloudwright.lab.containers import Found, State
+from cloudwright.lab.host_image import ensure_image
+from cloudwright.lab.keys import make_keys
+from cloudwright.lab.spec import LabHost, LabSpec
+from cloudwright.transport.host import Host
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostStatus:
+    """One lab host as it is now."""
+
+    name: str
+    address: str
+    container: str
+    state: State
+    answers: bool
+    """Whether its SSH server does."""
+
+
+async def up(machine: Host, spec: LabSpec, tell: Tell) -> tuple[str, ...]:
+    """Make or mend the lab; return the hosts that were started. What is well is left alone.
+
+    Returns when every host answers over SSH and its container engine is ready. Raises HostError
+    when a network is taken or a tool is missing, Locked when another `lab` command runs.
+    """
+    with _lock(spec):
+        _check_root()
+        image = await ensure_image(machine, tell)
+        make_keys(spec)
+        await segments.make_segments(machine, spec)
+        store, there, plugged = await asyncio.gather(
+            containers.outer_store(machine),
+            containers.found(machine, spec.id),
+            segments.plugged(machine, spec),
+        )
+        commands = {
+            host.name: containers.create_command(spec, host, image=image, store=store)
+            for host in spec.hosts
+        }
+        await _drop(machine, spec, [one for name, one in there.items() if name not in commands])
+        started = []
+        for host in spec.hosts:
+            command, one = commands[host.name], there.get(host.name)
+            if _well(one, command, cabled=host.name in plugged):
+                continue
+            tell(f"starting {host.name} ({host.address})")
+            await _start(machine, host, one, command)
+            started.append(host.name)
+        await asyncio.gather(*(containers.wait_ready(machine, host) for host in spec.hosts))
+        return tuple(started)
+
+
+async def status(machine: Host, spec: LabSpec) -> tuple[HostStatus, ...]:
+    """Every host that the lab should have, as it is."""
+    there = await containers.found(machine, spec.id)
+
+    async def one(host: LabHost) -> HostStatus:
+        seen = there.get(host.name)
+        state: State = "absent" if seen is None else "on" if seen.running else "off"
+        return HostStatus(
+            name=host.name,
+            address=host.address,
+            container=host.container,
+            state=state,
+            answers=state == "on" and await containers.answers(host, timeout=2.0),
+        )
+
+    return tuple(await asyncio.gather(*(one(host) for host in spec.hosts)))
+
+
+async def down(machine: Host, spec: LabSpec, *, data: bool = False) -> None:
+    """Remove containers, bridges and cables; the hosts' disks stay unless `data`.
+
+    Works from names and labels alone, so that it also cleans up after a run that was killed.
+    """
+    with _lock(spec):
+        await containers.remove(machine, spec.id, data=data)
+        await segments.remove_devices(machine, spec.id)
+
+
+async def kill(machine: Host, spec: LabSpec, name: str) -> None:
+    """Cut the power of a host: nothing in it gets to say goodbye. Its disk stays."""
+    host = spec.host(name)
+    await machine.run(f"podman kill --signal KILL {host.container}")
+    await machine.run(f"podman wait {host.container}", check=False)
+
+
+async def boot(machine: Host, spec: LabSpec, name: str) -> None:
+    """Switch a host on; return when it answers over SSH. Does nothing to one that is on."""
+    host = spec.host(name)
+    with _lock(spec):
+        one = (await containers.found(machine, spec.id)).get(name)
+        if one is None:
+            raise Missing(f"there is no lab host {name}", hint="`cloudwright lab up` makes it")
+        if not one.running:
+            await segments.plug(machine, host)
+            await machine.run(f"podman start {host.container}")
+        await containers.wait_ready(machine, host)
+
+
+async def set_site_link(machine: Host, spec: LabSpec, site: str, *, up: bool) -> None:
+    """Cut a site off from the others on every network, or join it again."""
+    for link in spec.links:
+        if link.segment.site == site:
+            await segments.set_link(machine, link, up=up)
+
+
+def _well(one: Found | None, command: str, *, cabled: bool) -> bool:
+    return (
+        one is not None and one.running and cabled and one.digest == containers.digest_in(command)
+    )
+
+
+async def _start(machine: Host, host: LabHost, one: Found | None, command: str) -> None:
+    same = one is not None and one.digest == containers.digest_in(command)
+    if one is not None and not same:
+        await machine.run(f"podman rm --force --time 10 {one.container}")
+    elif one is not None and one.running:
+        # Its cables are gone, and a process cannot be moved to a new network namespace.
+        await machine.run(f"podman stop {one.container}")
+    await segments.plug(machine, host)
+    if not same:
+        await machine.run(command)
+    await machine.run(f"podman start {host.container}")
+
+
+async def _drop(machine: Host, spec: LabSpec, gone: list[Found]) -> None:
+    """Remove hosts that the cloud no longer has; their disks stay."""
+    for one in gone:
+        await machine.run(f"podman rm --force --time 10 {one.container}")
+        await machine.run(f"ip netns delete {one.container} 2>/dev/null || true")
+
+
+def _check_root() -> None:
+    if os.geteuid() != 0:
+        raise Missing("a lab needs root", hint="run the same command with sudo")
+
+
+@contextmanager
+def _lock(spec: LabSpec) -> Iterator[None]:
+    """Let one `lab` command at a time change a lab; the kernel frees the lock of a dead one."""
+    spec.directory.mkdir(parents=True, exist_ok=True)
+    with (spec.directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(
+                "another `lab` command changes this lab",
+                where=str(spec.directory / "lock"),
+                hint="wait until it has ended",
+            ) from None
+        yield
