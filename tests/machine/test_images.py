@@ -1,0 +1,178 @@
+"""Real images, built here: they start, and nothing of this machine is in them.
+
+The image under test stands on the real bases, so the first run of these tests builds those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudwright.declare.image import Image
+from cloudwright.execute.build import build, found_images
+from cloudwright.images.recipe import reference
+
+RELEASE = "2026.2"
+MARK = "cw-sentinel-7c1d"
+"""In every setting of this machine that we plant; to be found in nothing that was built."""
+
+TRIED = Image(
+    name="test-of-builds",
+    parent="openstack-base",
+    projects=("openstack-placement",),
+    packages=("socat",),
+    users=("placement",),
+    user="placement",
+    names=("test-of-builds-too",),
+)
+REFERENCE = reference(TRIED.name, RELEASE)
+
+
+def podman(*words: str, code: int = 0) -> str:
+    done = subprocess.run(
+        ["podman", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A machine with private settings for apt and pip, all of them marked."""
+    folder = tmp_path_factory.mktemp(MARK)
+    apt = folder / "apt.conf"
+    apt.write_text(
+        f'Acquire::http::Proxy::{MARK}.invalid "DIRECT";\n'
+        f'Acquire::https::Verify-Host::{MARK}.invalid "true";\n'
+    )
+    patch = pytest.MonkeyPatch()
+    patch.setenv("APT_CONFIG", str(apt))
+    patch.setenv("PIP_FIND_LINKS", str(folder))
+    patch.setenv("PIP_TRUSTED_HOST", f"{MARK}.invalid")
+    patch.setenv("no_proxy", f"{MARK}.invalid")
+    yield folder
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def built(planted: Path) -> Iterator[str]:
+    asyncio.run(build((TRIED,), RELEASE, only=(TRIED.parent,), tell=print))
+    made = asyncio.run(build((TRIED,), RELEASE, only=(TRIED.name,), fresh=False, tell=print))
+    yield made.get(TRIED.name, "")
+    podman("rmi", REFERENCE, reference(TRIED.names[0], RELEASE))
+
+
+@pytest.fixture(scope="module")
+def tree(built: str) -> Iterator[Path]:
+    yield Path(podman("image", "mount", REFERENCE).strip())
+    podman("image", "unmount", REFERENCE)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A config directory as a host has it: readable by root alone."""
+    (tmp_path / "a.conf").write_text("hello\n")
+    entry = {
+        "source": "/var/lib/kolla/config_files/a.conf",
+        "dest": "/etc/placement/a.conf",
+        "owner": "placement",
+        "perm": "0400",
+    }
+    contract = {"command": "cat /etc/placement/a.conf", "config_files": [entry]}
+    (tmp_path / "config.json").write_text(json.dumps(contract))
+    tmp_path.chmod(0o700)
+    return tmp_path
+
+
+def start(config: Path, *options: str, code: int = 0) -> str:
+    return podman(
+        *("run", "--rm", "--network=host", "--env=KOLLA_CONFIG_STRATEGY=COPY_ALWAYS"),
+        f"--volume={config}:/var/lib/kolla/config_files:ro",
+        *options,
+        REFERENCE,
+        code=code,
+    )
+
+
+def test_an_unchanged_recipe_is_not_built_again(built: str) -> None:
+    assert built
+    assert asyncio.run(build((TRIED,), RELEASE, tell=print)) == {}
+    rows = {row.name: row for row in asyncio.run(found_images((TRIED,), RELEASE))}
+    assert {row.state for row in rows.values()} == {"current"}
+    assert rows[TRIED.name].id == built
+
+
+@pytest.mark.parametrize("user", ["placement", "root"])
+def test_the_service_starts_with_its_configuration(built: str, config: Path, user: str) -> None:
+    assert "hello" in start(config, f"--user={user}")
+
+
+def test_a_start_without_configuration_says_so(built: str, tmp_path: Path) -> None:
+    assert "config.json" in start(tmp_path, code=1)
+
+
+def test_a_start_costs_little(built: str, config: Path) -> None:
+    """Under 100 ms of both cores' time, sudo included; elapsed time depends on the neighbours."""
+    script = "for i in 1 2 3 4 5 6 7 8 9 10; do kolla_start > /dev/null; done; times"
+    began = time.monotonic()
+    said = podman(
+        *("run", "--rm", "--network=host", "--env=KOLLA_CONFIG_STRATEGY=COPY_ALWAYS"),
+        f"--volume={config}:/var/lib/kolla/config_files:ro",
+        *("--entrypoint=bash", REFERENCE, "-c", script),
+    )
+    print(f"{time.monotonic() - began:.2f} s for ten starts")
+    minutes_seconds = re.findall(r"(\d+)m([\d.]+)s", said.splitlines()[-1])
+    cpu = sum(60 * int(m) + float(s) for m, s in minutes_seconds)
+    assert cpu / 10 < 0.1
+
+
+def test_nothing_of_this_machines_settings_is_in_the_image(tree: Path) -> None:
+    found = subprocess.run(
+        ["grep", "-rlsE", "--devices=skip", f"{MARK}|/mnt/(folders|apt.conf|ca.pem|uv)", tree],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stdout == ""
+    for path in ("etc/pip.conf", "root/.config", "root/.pip", "root/.cache", "etc/apt/auth.conf"):
+        assert not (tree / path).exists()
+    assert list((tree / "mnt").iterdir()) == []
+
+
+def test_neither_history_nor_labels_nor_environment_tell_of_it(built: str) -> None:
+    seen = podman("history", "--no-trunc", "--format=json", REFERENCE)
+    seen += podman("image", "inspect", REFERENCE)
+    assert MARK not in seen
+    assert not re.search(r"(?i)(pip_|uv_|_proxy|ssl_cert)", seen)
+
+
+def test_the_image_asks_the_public_mirror(tree: Path) -> None:
+    texts = [
+        path.read_text()
+        for path in (tree / "etc/apt").rglob("*")
+        if path.is_file() and path.suffix in (".list", ".sources", ".conf", "")
+    ]
+    places = {url for text in texts for url in re.findall(r"https?://[^\s\"/]+", text)}
+    assert places == {"http://deb.debian.org"}
+
+
+def test_only_debians_authorities_are_trusted(tree: Path) -> None:
+    def certificates(text: str) -> set[str]:
+        return set(re.findall(r"-----BEGIN CERTIFICATE-----[^-]+", text))
+
+    debian = (tree / "usr/share/ca-certificates").rglob("*.crt")
+    bundle = certificates((tree / "etc/ssl/certs/ca-certificates.crt").read_text())
+    assert bundle
+    assert bundle <= {c for path in debian for c in certificates(path.read_text())}
