@@ -34,6 +34,12 @@ def test_only_the_last_twenty_lines_of_output_are_shown() -> None:
     assert text.startswith("error: `false` ended with 1\n  where: ctl-1\n")
 
 
+def test_a_page_in_one_line_is_cut() -> None:
+    text = error_text(CommandFailed("false", 1, "x" * 5000))
+    assert len(text.splitlines()[1]) < 260
+    assert text.endswith("x…")
+
+
 def test_every_problem_of_a_cloud_is_told_with_its_place() -> None:
     problems = (
         Problem(file="cloud.yaml", line=7, column=3, text="unknown key `adress`", hint="address?"),

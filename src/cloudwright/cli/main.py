@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from cloudwright import __version__
+from cloudwright.cli.options import clip
 from cloudwright.errors import OUTPUT_LINES, CloudError, InvalidCloud
 
 BUG = 70
@@ -140,7 +141,7 @@ def error_text(error: CloudError) -> str:
     lines.append(f"error: {error.what}")
     if error.where:
         lines.append(f"  where: {error.where}")
-    why = error.why.splitlines()[-OUTPUT_LINES:]
+    why = [clip(line) for line in error.why.splitlines()[-OUTPUT_LINES:]]
     if len(why) == 1:
         lines.append(f"  why: {why[0]}")
     elif why:

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 DEFAULT_CLOUD = "cloud.yaml"
+LINE = 240
+"""Characters."""
 
 Verb = Callable[..., Any]
 
@@ -43,6 +45,11 @@ def _cloud_option(verb: Verb) -> Verb:
     return click.option(
         "-c", "--cloud", "cloud_option", metavar="CLOUD", help="The cloud's file [cloud.yaml]."
     )(verb)
+
+
+def clip(line: str) -> str:
+    """A line that may stand on a screen; some programs write a whole page as one."""
+    return line if len(line) <= LINE else line[: LINE - 1] + "…"
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

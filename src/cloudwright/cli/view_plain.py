@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from cloudwright.cli.options import clip
 from cloudwright.execute.events import (
     Event,
     RunEnded,
@@ -51,7 +52,7 @@ class PlainView:
             case StepFailure(id=id, error=error, log=log, at=at):
                 self._end(at, f"FAILED {self._place(id)}; log: {log}")
                 for line in error.splitlines():
-                    self.write(f"           {line}")
+                    self.write(f"           {clip(line)}")
             case StepSkipped(id=id, because=because, at=at):
                 if because == INTERRUPTED and not self.interrupted:
                     self.interrupted = True

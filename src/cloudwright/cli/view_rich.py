@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cloudwright.cli.options import clip
 from cloudwright.cli.view_plain import INTERRUPTED, STOPPING
 from cloudwright.execute.events import (
     Event,
@@ -130,7 +131,7 @@ class LiveView:
         self._end(event.id)
         self.failed += 1
         self.say(f"[bold red]✗ {escape(event.id)}[/] [dim]{event.seconds:.1f} s[/]")
-        self.say("\n".join(f"    {escape(line)}" for line in event.error.splitlines()))
+        self.say("\n".join(f"    {escape(clip(line))}" for line in event.error.splitlines()))
         self.say(f"    [dim]log: {escape(event.log)}[/]")
 
     def _sum_up(self, event: RunEnded) -> None:
