@@ -50,11 +50,15 @@ async def find_apt(machine: Host) -> Apt:
     )
 
 
-def mmdebstrap(apt: Apt, *, packages: tuple[str, ...], hooks: tuple[str, ...]) -> str:
-    """The command that writes a Debian 13 tree as a tar file to `$target` (a shell variable).
+def mmdebstrap(
+    apt: Apt, *, packages: tuple[str, ...], hooks: tuple[str, ...] = (), variant: str = "minbase"
+) -> str:
+    """The command that makes a Debian 13 tree at `$target`, a shell variable.
 
-    `hooks` run in this machine's shell after the packages are in, with the tree as `$1`. The
-    result names the public mirror and has none of this machine's settings.
+    A `$target` that ends in `.tar` becomes a tar file, any other a directory. `hooks` run in this
+    machine's shell after the packages are in, with the tree as `$1`. `variant` is mmdebstrap's:
+    `extract` unpacks the packages and what they depend on, and sets nothing up. The tree names
+    the public mirror and has none of this machine's settings.
     """
     trimmed = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
     clean = (
@@ -65,8 +69,7 @@ def mmdebstrap(apt: Apt, *, packages: tuple[str, ...], hooks: tuple[str, ...]) -
     words = [
         "mmdebstrap",
         "--quiet",
-        "--variant=minbase",
-        "--format=tar",
+        f"--variant={variant}",
         f"--include={','.join(packages)}",
         '--aptopt=APT::Install-Recommends "false"',
         *(f'--aptopt={name} "{value}"' for name, value in apt.options),

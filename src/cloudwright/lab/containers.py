@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from cloudwright.errors import Unreachable
-from cloudwright.lab.keys import HOST_KEY, host_directory
+from cloudwright.lab.keys import host_directory
 from cloudwright.lab.spec import LabHost, LabSpec
 from cloudwright.transport.host import Host
 
@@ -138,8 +138,3 @@ async def wait_ready(machine: Host, host: LabHost) -> None:
                 hint=f"`podman logs {host.container}` shows all it said",
             )
         await asyncio.sleep(0.05)
-
-
-def has_keys(spec: LabSpec, host: LabHost) -> bool:
-    """Whether the files that `host` is given are there."""
-    return (host_directory(spec, host) / HOST_KEY).exists()
