@@ -18,9 +18,9 @@ from cloudwright.declare.template import render
 
 PORT = 3306
 GALERA_PORT = 4567
-STATE_TRANSFER_PORTS = (4568, 4444)  # incremental, whole
 MONITOR = "monitor"
 DATA = "/var/lib/mysql"
+SOCKET = "/run/mysqld/mysqld.sock"
 FRESH = "/usr/share/cloudwright/mariadb.tar"
 LOG_FILE_SIZE = "96M"
 MIB = 1024 * 1024
@@ -47,11 +47,10 @@ def files(at: At) -> Files:
 def _settings(at: At) -> Ini:
     address = at.host.address
     return {
-        "client": {"socket": "/run/mysqld/mysqld.sock", "ssl": False},
+        "client": {"socket": SOCKET, "ssl": False},
         "mariadbd": {
-            "user": "mysql",
             "datadir": DATA,
-            "socket": "/run/mysqld/mysqld.sock",
+            "socket": SOCKET,
             "pid_file": "/run/mysqld/mysqld.pid",
             "bind_address": address,
             "port": PORT,
@@ -63,7 +62,6 @@ def _settings(at: At) -> Ini:
             "collation_server": "utf8mb4_general_ci",
             "max_connections": 4096 if at.facts.memory_bytes > 64 * 1024 * MIB else 1000,
             "max_allowed_packet": "64M",
-            "default_storage_engine": "InnoDB",
             "innodb_buffer_pool_size": _buffer_pool(at),
             "innodb_log_file_size": LOG_FILE_SIZE,
             # 0 and 2, which are faster, lose transactions that were acknowledged (measured:
@@ -74,7 +72,6 @@ def _settings(at: At) -> Ini:
             "performance_schema": False,
             **_galera(at),
         },
-        "sst": {"sockopt": "", "streamfmt": "mbstream"},
     }
 
 
