@@ -10,6 +10,7 @@ from cloudwright.declare.service import (
     File,
     Files,
     Mount,
+    Permission,
     Service,
     Volume,
 )
@@ -20,6 +21,16 @@ unix_sock_rw_perms = "0770"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 log_outputs = "2:stderr"
+"""
+
+# libvirt gives each instance a cgroup beside ours in every controller that it knows. With cgroup
+# v1 there are two more, and what an instance has of them would be the container's: its limit of
+# processes, and a group that cannot be removed while the instance runs.
+START = """\
+for group in /sys/fs/cgroup/pids /sys/fs/cgroup/systemd; do
+    [ ! -d $group ] || { mkdir -p $group/machine && echo $$ >$group/machine/cgroup.procs; }
+done
+exec libvirtd
 """
 
 # Instances outlive this container: QEMU writes the console's log itself (a log daemon would die
@@ -38,6 +49,7 @@ max_core = 0
 def files(at: At) -> Files:
     """Who may call libvirt, and how it starts QEMU."""
     return {
+        "start.sh": File(content=START, path="/etc/cloudwright/start.sh"),
         "libvirtd.conf": File(content=LIBVIRTD_CONF, path="/etc/libvirt/libvirtd.conf"),
         "qemu.conf": File(content=QEMU_CONF, path="/etc/libvirt/qemu.conf"),
     }
@@ -66,7 +78,7 @@ service = Service(
         Container(
             name="nova-libvirt",
             role="compute",
-            command="libvirtd",
+            command="bash /etc/cloudwright/start.sh",
             files=files,
             volumes=(
                 Volume(name="libvirtd", path="/var/lib/libvirt"),
@@ -78,6 +90,8 @@ service = Service(
                 Mount(source="/sys/fs/cgroup", target="/sys/fs/cgroup"),
                 Mount(source="/lib/modules", target="/lib/modules", read_only=True),
             ),
+            # Each instance's own directory is below; the home of user libvirt would be its alone.
+            permissions=(Permission(path="/var/lib/libvirt", owner="root", mode="0755"),),
             privileged="starts instances: KVM, taps, cgroups outside of its own container",
             host_pid=True,
             host_cgroups=True,
