@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
@@ -85,7 +85,7 @@ service = Service(
             role="control",
             command=f"neutron-periodic-workers {CONFIG_FILES}",
             files=worker_files,
-            health=connected(QUEUE_PORT),
+            health=connected(DATABASE_PORT),
             needs=("@neutron-api",),
         ),
         Container(
