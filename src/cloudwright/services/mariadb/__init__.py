@@ -90,7 +90,7 @@ def _galera(at: At) -> dict[str, str | int | bool]:
         "evs.inactive_check_period": "PT0.2S",
     }
     return {
-        "wsrep_on": True,
+        "wsrep_on": "ON",  # `galera_recovery` reads no other word
         "wsrep_provider": "/usr/lib/galera/libgalera_smm.so",
         "wsrep_provider_options": ";".join(f"{k}={v}" for k, v in options.items()),
         "wsrep_cluster_name": at.cloud.name,
