@@ -19,6 +19,9 @@ from cloudwright.services.nova import cells, conf
 
 CONTROL_NEEDS = ("rabbitmq", "memcached", "nova/cells")
 
+# These ask Placement as they start, and end when Keystone does not know them yet.
+PLACEMENT_NEEDS = ("placement", "placement/identity", "nova/identity")
+
 service = Service(
     name="nova",
     summary="instances",
@@ -77,7 +80,7 @@ service = Service(
             command="nova-scheduler",
             files=conf.control_files,
             health=connected(QUEUE_PORT),
-            needs=CONTROL_NEEDS,
+            needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
         ),
         Container(
             name="nova-conductor",
@@ -85,7 +88,7 @@ service = Service(
             command="nova-conductor",
             files=cells.conductor_files,
             health=connected(QUEUE_PORT),
-            needs=CONTROL_NEEDS,
+            needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
         ),
         Container(
             name="nova-novncproxy",
@@ -110,15 +113,7 @@ service = Service(
             privileged="makes taps and attaches disks of instances",
             health=connected(QUEUE_PORT),
             stop_seconds=180,
-            # Placement must know its user before it starts: it looks once, then a minute later.
-            needs=(
-                "@nova-libvirt",
-                "@openvswitch-vswitchd",
-                "nova-conductor",
-                "placement",
-                "nova/identity",
-                "placement/identity",
-            ),
+            needs=("@nova-libvirt", "@openvswitch-vswitchd", "nova-conductor", *PLACEMENT_NEEDS),
         ),
     ),
 )

@@ -132,6 +132,4 @@ def metadata_files(at: At) -> Files:
 def _server(at: At, module: str, port: int, threads: int) -> File:
     # Nova makes thread pools as it loads; threads do not outlive a fork, and the first request
     # that used one ended the worker with a segmentation fault.
-    return uwsgi(
-        at, module=module, port=port, user="nova", threads=threads, load_after_fork=True
-    )
+    return uwsgi(at, module=module, port=port, user="nova", threads=threads, load_after_fork=True)
