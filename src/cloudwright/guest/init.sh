@@ -65,11 +65,10 @@ network() {
     done
     ip link set "$card" up
     say "asking for an address on $card"
-    until udhcpc -i "$card" -s /bin/on-lease -q -f -n -t 20 -T 1 >/dev/null 2>&1; do
+    # Once it has an address it goes on in the background, to keep the lease.
+    until udhcpc -i "$card" -s /bin/on-lease -n -t 20 -T 1 >/dev/null 2>&1; do
         say "no address yet"
     done
-    # From now on in the background, to keep the lease.
-    udhcpc -i "$card" -s /bin/on-lease -b -S >/dev/null 2>&1 &
     say "address $(ip -4 -o address show "$card" | awk '{print $4; exit}')"
 }
 
