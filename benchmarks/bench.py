@@ -1,7 +1,7 @@
 """The figures of the README: apply, smoke, second apply, rendering, --help, images, memory.
 
 It waits for an idle machine, prints the machine, wall and CPU seconds, medians and ranges. Run
-`make bench`; it makes a lab of its own and removes it. `--images` builds all images from nothing too.
+`make bench`; it makes a lab of its own and removes it. `--images` builds all images anew, too.
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ def measure(directory: Path, repeats: int, images: bool):  # type: ignore[no-unt
     yield run("cloudwright --help", 0.25, 10, lambda: tool(directory, "--help"))
     yield run("render all config, cold process", 1.0, 5, lambda: render(directory))
     if images:
-        yield run("all images from nothing", 240, 1, lambda: tool(
-            directory, "images", "build", "--fresh"))
+        yield run(
+            "all images from nothing",
+            240,
+            1,
+            lambda: tool(directory, "images", "build", "--fresh"),
+        )
     applies, seconds, smokes, memory = [], [], [], 0.0
     for _ in range(repeats):
         tool(directory, "lab", "up")
@@ -134,7 +138,10 @@ def tool(directory: Path, *words: str) -> None:
     """A verb of the command line; its output is shown when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "cloudwright", *words],
-        cwd=directory, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
         sys.exit(f"{' '.join(words)} ended with {done.returncode}\n{done.stdout}{done.stderr}")

@@ -49,7 +49,7 @@ class CloudError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Problem:
-    """One thing wrong in `cloud.yaml` or beside it; `line` and `column` count from 1, 0 is unknown."""
+    """One thing wrong in `cloud.yaml` or beside it; `line` and `column` are from 1, or 0."""
 
     file: str
     line: int = 0

@@ -16,7 +16,9 @@ def test_a_killed_apply_is_ended_by_the_next(cloud: Tool) -> None:
     """The fixture killed the first apply with -9; the second must have reached the whole cloud."""
     status = cloud.json("status")
     assert isinstance(status, dict)
-    wrong = [c for c in status["containers"] if c["state"] != "running" or c["health"] != "healthy"]
+    wrong = [
+        c for c in status["containers"] if c["state"] != "running" or c["health"] != "healthy"
+    ]
     assert not wrong
 
 
@@ -37,7 +39,10 @@ def test_the_openstack_client_works_with_the_printed_clouds_yaml(cloud: Tool) ->
     environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(state / "clouds.yaml")}
     done = subprocess.run(
         [*client, "--os-cloud", "aio", "server", "list", "-f", "json"],
-        env=environment, capture_output=True, text=True, timeout=120,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert [s["Status"] for s in json.loads(done.stdout)] == ["ACTIVE"]
@@ -91,7 +96,8 @@ def test_no_secret_stands_where_it_must_not(cloud: Tool) -> None:
         "inspect": on_host(cloud, "podman inspect $(podman ps -aq)"),
         "arguments": on_host(cloud, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"),
         "runs": "".join(
-            p.read_text() for p in (cloud.directory / ".cloudwright/runs").rglob("*.*")
+            p.read_text()
+            for p in (cloud.directory / ".cloudwright/runs").rglob("*.*")
             if p.is_file()
         ),
     }
@@ -105,9 +111,20 @@ def secret_values(directory: Path) -> dict[str, str]:
     from cloudwright.execute.vault import Vault
     from cloudwright.model.secrets import Secret
 
-    names = ("root/database", "admin/identity", "nova/database", "nova/identity",
-             "glance/database", "glance/identity", "neutron/database", "neutron/identity",
-             "keystone/database", "placement/identity", "openstack/queue", "memcache-tokens")
+    names = (
+        "root/database",
+        "admin/identity",
+        "nova/database",
+        "nova/identity",
+        "glance/database",
+        "glance/identity",
+        "neutron/database",
+        "neutron/identity",
+        "keystone/database",
+        "placement/identity",
+        "openstack/queue",
+        "memcache-tokens",
+    )
     secrets = [Secret(name=n) for n in names]
     values = Vault(directory / ".cloudwright").values(secrets)
     return {s.name: values[str(s)] for s in secrets}
@@ -117,9 +134,20 @@ def on_host(cloud: Tool, command: str) -> str:
     """What a command prints on the lab host, over SSH with the lab's key."""
     lab = cloud.directory / ".cloudwright" / "lab"
     done = subprocess.run(
-        ["ssh", "-i", lab / "id_ed25519", "-o", f"UserKnownHostsFile={lab / 'known_hosts'}",
-         "-o", "BatchMode=yes", "root@10.64.0.11", command],
-        capture_output=True, text=True, timeout=120,
+        [
+            "ssh",
+            "-i",
+            lab / "id_ed25519",
+            "-o",
+            f"UserKnownHostsFile={lab / 'known_hosts'}",
+            "-o",
+            "BatchMode=yes",
+            "root@10.64.0.11",
+            command,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

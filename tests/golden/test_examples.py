@@ -57,9 +57,7 @@ def test_example(example: Path) -> None:
         for path in folder.rglob("*"):
             if path.is_file() and str(path.relative_to(folder)) not in wanted:
                 path.unlink()
-    found = {
-        str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()
-    }
+    found = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
     assert sorted(found) == sorted(wanted)
     for name, text in wanted.items():
         assert found[name] == text, f"{example.stem}/{name}: `make golden` shows the difference"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -81,10 +82,8 @@ def test_killed_at_every_step_converges(tmp_path: Path) -> None:
     wanted = whole(BLUEPRINT, tmp_path).state()
     for cut in range(len(IDS)):
         world = SimulatedWorld(kill_at=cut)
-        try:
+        with contextlib.suppress(Killed, BaseExceptionGroup):
             apply(world, BLUEPRINT, tmp_path)
-        except (Killed, BaseExceptionGroup):
-            pass
         world.kill_at = -1
         apply(world, BLUEPRINT, tmp_path)
         assert world.state() == wanted, f"cut at {cut}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Image:
     """One container image.
 
-    `projects` are names in the release's lock (Python packages installed into /var/lib/kolla/venv);
+    `projects` are names in the release's lock (Python packages, in /var/lib/kolla/venv);
     `packages` are Debian packages; `users` are names in `declare.users.KOLLA_USERS`; `user` is
     whom the container runs as unless its declaration says otherwise; `links` maps a path in the
     image to what it points at; `run` are further shell lines, run as root at the end of the build;

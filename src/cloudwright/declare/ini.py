@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 Value = str | int | float | bool | tuple[str, ...] | None
-"""One option's value. A tuple is a multi-valued oslo option: one line each. None removes the option."""
+"""One option's value. A tuple is a multi-valued option: one line each. None removes the option."""
 
 Ini = Mapping[str, Mapping[str, Value]]
 """Section → option → value."""
@@ -14,7 +14,7 @@ Ini = Mapping[str, Mapping[str, Value]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """One effective option: its value and where it comes from (`glance`, `config/nova.conf:12`)."""
+    """One effective option: its value and who set it (`glance`, `config/nova.conf:12`)."""
 
     section: str
     option: str

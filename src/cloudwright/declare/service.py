@@ -32,7 +32,7 @@ Files = Mapping[str, File]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Volume:
-    """A named volume: data that outlives its container, and is removed by `destroy --data` alone."""
+    """A named volume: data that outlives its container; only `destroy --data` removes it."""
 
     name: str
     path: str
@@ -141,13 +141,12 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """Something that runs once, in a container of its own that has `like`'s image, files and mounts.
+    """Something that runs once, in a container with the image, files and mounts of `like`.
 
-    `command` runs in a shell. `probe` is a SQL query that gives a row exactly when the job's effect is there; beside it the
-    database keeps the digest of the job that ran, so that a job whose meaning changed runs again.
-    `ready` is a SQL query that must give a row before the job may start (bounded wait).
-    Both may use `{host}`. `each` runs it once per host of `like`'s role, else on the first.
-    `once` values enter the digest (a release, a version), nothing else of the image does.
+    `command` runs in a shell. `probe` is a SQL query that gives a row exactly when the job's
+    effect is there; beside it the database keeps the digest of the job that ran, so that a job
+    whose meaning changed runs again. `ready` is a SQL query that must give a row before the job
+    may start (bounded wait). Both may use `{host}`.
     """
 
     name: str

@@ -50,13 +50,15 @@ class DatabaseServer:
         self, statements: list[tuple[str, Sequence[object]]]
     ) -> list[list[tuple[object, ...]]]:
         try:
-            with closing(self._connect("root", self.password)) as connection:
-                with connection.cursor() as cursor:
-                    results = []
-                    for statement, arguments in statements:
-                        cursor.execute(statement, tuple(arguments) or None)
-                        results.append(list(cursor.fetchall()))
-                    return results
+            with (
+                closing(self._connect("root", self.password)) as connection,
+                connection.cursor() as cursor,
+            ):
+                results = []
+                for statement, arguments in statements:
+                    cursor.execute(statement, tuple(arguments) or None)
+                    results.append(list(cursor.fetchall()))
+                return results
         except pymysql.MySQLError as err:
             raise HostError("the database refused", why=str(err)) from err
 

@@ -1,4 +1,4 @@
-"""Keystone's users, services and endpoints, seen and made with openstacksdk over the connection."""
+"""Keystone's users, services and endpoints, seen and made with openstacksdk."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ PROBE_SECONDS = 15
 # (value << 1) | 1 = 33, which nothing but a guest that really ran can bring about.
 _SCRIPT = f"""
 sector=$(mktemp)
-{{ printf '\\260\\020\\272\\364\\000\\356\\364'; head -c 503 /dev/zero; printf '\\125\\252'; }} > $sector
+{{ printf '\\260\\020\\272\\364\\000\\356\\364'; head -c 503 /dev/zero
+  printf '\\125\\252'; }} > $sector
 timeout -s KILL {PROBE_SECONDS} qemu-system-x86_64 -accel kvm -cpu host -m 16 -display none \
   -nodefaults -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
   -drive file=$sector,format=raw,if=ide

@@ -1,4 +1,4 @@
-"""Do one step: each kind of action becomes calls to a host, its engine, the database or Keystone."""
+"""Do one step: an action becomes calls to a host, its engine, the database or Keystone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walk the plan: every step as soon as all it needs is done; a failure stops only what needed it."""
+"""Walk the plan: a step starts once all it needs is done; a failure stops what needed it."""
 
 from __future__ import annotations
 

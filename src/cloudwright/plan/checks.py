@@ -47,7 +47,7 @@ def missing_images(plan: Plan) -> Iterator[str]:
 
 
 def majorities(plan: Plan, blueprint: Blueprint) -> Iterator[tuple[str, int, int]]:
-    """(container, remade, members) of every cluster of three or more that would lose its quorum."""
+    """(container, remade, members) of each cluster of three or more that would lose its quorum."""
     members: dict[str, int] = {}
     remade: dict[str, int] = {}
     for step in blueprint.steps.values():
