@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cloudwright.errors import CloudError, StepFailed
+from cloudwright.errors import CloudError, Locked, StepFailed
 from cloudwright.execute import sample
 from cloudwright.execute.api import Api
 from cloudwright.execute.reach import Login, new_key, ping, run_over_ssh
@@ -92,9 +94,16 @@ async def smoke(
     What an earlier run left is removed first. After a failure everything stays for a look, and
     the next run removes it.
     """
-    run = _Smoke(cloud=cloud, api=api, gateway=gateway, directory=directory, guest=guest, say=say)
+    with _lock(directory):
+        run = _Smoke(
+            cloud=cloud, api=api, gateway=gateway, directory=directory, guest=guest, say=say
+        )
+        return await _whole(run, keep=keep)
+
+
+async def _whole(run: _Smoke, *, keep: bool) -> Report:
     if removed := await run.call("remove what an earlier run left", sample.remove_sample):
-        say(f"  removed {removed} things")
+        run.say(f"  removed {removed} things")
     login = await _make_and_reach(run)
     if not keep:
         await run.call("remove everything", sample.remove_sample)
@@ -104,6 +113,23 @@ async def smoke(
         login=login,
         kept=keep,
     )
+
+
+@contextmanager
+def _lock(directory: Path) -> Iterator[None]:
+    """One smoke test at a time on a cloud: each removes what is called like the sample."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / "lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(
+                "another smoke test runs on this cloud",
+                where=str(path),
+                hint="wait until it has ended",
+            ) from None
+        yield
 
 
 async def _make_and_reach(run: _Smoke) -> Login:
@@ -177,14 +203,22 @@ async def _reach(run: _Smoke, login: Login, server: Any) -> None:
         if "in-the-instance" not in said:
             raise StepFailed("the instance answers SSH but runs no command", why=said)
     except StepFailed as err:
-        console = await asyncio.to_thread(sample.console_of, run.api.sdk, server)
-        tail = "\n".join(console.splitlines()[-sample.CONSOLE_LINES + 3 :])
+        tail = await _console_tail(run, server)
         raise StepFailed(
             err.what,
             where=err.where,
-            why=f"{err.why}\nthe console's last lines:\n{tail or '(none)'}".strip(),
+            why=f"{err.why}\nthe console's last lines:\n{tail}".strip(),
             hint=err.hint or "everything is left as it is for a look; the next smoke removes it",
         ) from err
+
+
+async def _console_tail(run: _Smoke, server: Any) -> str:
+    """What explains a failure best; a cloud that cannot even say it is part of the story."""
+    try:
+        console = await _in_thread("console", sample.console_of, run.api.sdk, server)
+    except StepFailed as err:
+        return f"(not to be had: {err.why})"
+    return "\n".join(console.splitlines()[-sample.CONSOLE_LINES + 3 :]) or "(none)"
 
 
 async def _console(run: _Smoke, server: Any) -> str:
