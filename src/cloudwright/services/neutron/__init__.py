@@ -5,7 +5,6 @@ from __future__ import annotations
 from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
@@ -85,7 +84,8 @@ service = Service(
             role="control",
             command=f"neutron-periodic-workers {CONFIG_FILES}",
             files=worker_files,
-            health=connected(DATABASE_PORT),
+            # It holds no connection while it has nothing to do; what works is the child.
+            health=CommandHealth(command=("pgrep", "-f", "services worker")),
             needs=("@neutron-api",),
         ),
         Container(
