@@ -6,7 +6,10 @@ CW := $(VENV)/bin/cloudwright
 PYTHON := $(VENV)/bin/python
 QUICK := tests/unit tests/golden tests/simulated
 
-.PHONY: help setup demo test check format lint quick ready golden reference bench clean
+# What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
+TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
+
+.PHONY: help setup demo test check format lint quick ready packages golden reference bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,7 +28,7 @@ demo: setup ## from an empty machine to a running instance that answers over SSH
 	$(CW) apply --yes $(CLOUD)
 	$(CW) smoke --keep $(CLOUD)
 
-test: lint ready ## every test tier, a real cloud included
+test: lint ready packages ## every test tier, a real cloud included
 	$(PYTHON) -m pytest
 
 check: lint quick ## format, lint, types, layers and the quick tiers: no network
@@ -42,6 +45,10 @@ quick: setup ## the tiers that need nothing but Python
 ready: setup ## this machine and the container images, ready for a lab
 	$(CW) doctor --fix
 	$(CW) images build
+
+packages: ## Debian packages that only tests use
+	@dpkg-query -W $(TEST_PACKAGES) >/dev/null 2>&1 || { apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(TEST_PACKAGES); }
 
 format: setup ## format the code
 	$(VENV)/bin/ruff format src tests

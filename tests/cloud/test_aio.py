@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from ruamel.yaml import YAML
+
+from tests.cloud.browser import browser, log_in, text_of
 from tests.cloud.conftest import Tool
 
 
@@ -46,6 +56,18 @@ def test_the_openstack_client_works_with_the_printed_clouds_yaml(cloud: Tool) ->
     )
     assert done.returncode == 0, done.stderr
     assert [s["Status"] for s in json.loads(done.stdout)] == ["ACTIVE"]
+
+
+def test_horizon_shows_the_instance_in_a_browser(cloud: Tool, tmp_path: Path) -> None:
+    """Log in with the printed credentials, and see the instance that smoke kept."""
+    state = cloud.directory / ".cloudwright"
+    auth = yaml_of(state / "clouds.yaml")["clouds"]["aio"]["auth"]
+    address = "10.64.0.11"
+    key = public_key_of(address, state / "ca.pem")
+    with browser(tmp_path / "profile", trusted_key=key) as driver:
+        log_in(driver, f"https://{address}/", auth["username"], auth["password"])
+        shown = text_of(driver, f"https://{address}/project/instances/", "cloudwright-smoke")
+    assert "Running" in shown or "Active" in shown
 
 
 def test_instances_survive_new_libvirt_and_compute_containers(cloud: Tool) -> None:
@@ -104,6 +126,28 @@ def test_no_secret_stands_where_it_must_not(cloud: Tool) -> None:
     for place, text in places.items():
         found = [name for name, value in values.items() if value in text]
         assert not found, f"{place} holds {found}"
+
+
+def yaml_of(path: Path) -> dict[str, Any]:
+    """A small YAML file of our own making."""
+    return dict(YAML(typ="safe").load(path))
+
+
+def public_key_of(address: str, ca: Path) -> str:
+    """The digest of the key that a server shows, after its certificate was checked against ours.
+
+    Chromium on Linux trusts no file: the test verifies here, and tells it the one key to take.
+    """
+    context = ssl.create_default_context(cafile=str(ca))
+    with (
+        socket.create_connection((address, 443), 10) as raw,
+        context.wrap_socket(raw, server_hostname=address) as tls,
+    ):
+        certificate = x509.load_der_x509_certificate(tls.getpeercert(True) or b"")
+    key = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 def secret_values(directory: Path) -> dict[str, str]:
