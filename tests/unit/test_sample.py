@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncssh
+
 from cloudwright.execute.access import clouds_yaml, openrc, paths_of, write_private
-from cloudwright.execute.reach import host_keys_in, new_key
+from cloudwright.execute.reach import fingerprints_in, new_key
 from cloudwright.execute.sample import free_cidr, read_disk
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
-
-KEY = "ssh-ed25519 " + "A" * 68
 
 
 def cloud_with(management: str, tunnel: str | None = None) -> Cloud:
@@ -47,10 +47,15 @@ def test_a_disk_is_known_by_its_header(tmp_path: Path) -> None:
     assert (read_disk(raw).format, read_disk(raw).virtual_size) == ("raw", 512)
 
 
-def test_host_keys_are_found_in_a_console() -> None:
-    console = f"[   1.0] boot\r\nci-info: noise ssh-ed25519 short\n[  2.2] {KEY} root@x\r\n{KEY}\n"
-    assert host_keys_in(console) == (KEY,)
-    assert host_keys_in("") == ()
+def test_host_keys_are_known_from_the_console_before_ssh() -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    line = key.export_public_key().decode().strip()
+    mark = key.get_fingerprint()
+    assert fingerprints_in(f"[ 1.0] boot\r\nssh-ed25519 short\r\n[ 2.2] {line} root@x\r\n") == {
+        mark
+    }
+    assert fingerprints_in(f"[6.01] guest: host key {mark}\r\n") == {mark}
+    assert fingerprints_in("") == frozenset()
 
 
 def test_a_new_key_is_private(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ PING_SECONDS = 120
 SSH_SECONDS = 120
 TRY_SECONDS = 10
 POLL_SECONDS = 0.5
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _HOST_KEY = re.compile(
     r"^.*?\b((?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/]{40,}={0,2})", re.MULTILINE
 )
@@ -50,9 +51,28 @@ def new_key(directory: Path) -> tuple[Path, str]:
     return path, key.export_public_key().decode().strip()
 
 
-def host_keys_in(console: str) -> tuple[str, ...]:
-    """Host keys that an instance printed on its console: the way to know them before SSH."""
-    return tuple(dict.fromkeys(_HOST_KEY.findall(console)))
+def fingerprints_in(console: str) -> frozenset[str]:
+    """What an instance printed of its host keys: the way to know them before the first SSH.
+
+    Whole keys (as cloud-init prints them) and fingerprints alike, as `SHA256:...`.
+    """
+    found = set(_FINGERPRINT.findall(console))
+    for text in _HOST_KEY.findall(console):
+        with contextlib.suppress(asyncssh.KeyImportError):  # a console may be cut anywhere
+            found.add(asyncssh.import_public_key(text).get_fingerprint())
+    return frozenset(found)
+
+
+class _PrintedKeys(asyncssh.SSHClient):
+    """Trusts a host for a key that it printed on its console; asyncssh asks a subclass alone."""
+
+    def __init__(self, fingerprints: frozenset[str]) -> None:
+        self._fingerprints = fingerprints
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        return key.get_fingerprint() in self._fingerprints
 
 
 async def ping(address: str, gateway: Host) -> str:
@@ -97,12 +117,12 @@ async def run_over_ssh(
     Its host key is that which it printed on its console; one that printed none is trusted at its
     first use and written down. StepFailed with the last refusal when it never lets us in.
     """
-    keys = host_keys_in(console)
+    printed = fingerprints_in(console)
     deadline = asyncio.get_running_loop().time() + SSH_SECONDS
     told = ""
     while True:
         try:
-            return await _once(login, keys, gateway, command)
+            return await _once(login, printed, gateway, command)
         except (OSError, TimeoutError, asyncssh.Error, CloudError) as err:
             why = str(err) or type(err).__name__
             if asyncio.get_running_loop().time() > deadline:
@@ -118,8 +138,7 @@ async def run_over_ssh(
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _once(login: Login, keys: tuple[str, ...], gateway: Host, command: str) -> str:
-    trusted = "".join(f"{login.address} {key}\n" for key in keys)
+async def _once(login: Login, printed: frozenset[str], gateway: Host, command: str) -> str:
     async with asyncio.timeout(TRY_SECONDS):
         opened = await _socket_to(login.address, gateway)
         try:
@@ -128,7 +147,8 @@ async def _once(login: Login, keys: tuple[str, ...], gateway: Host, command: str
                 sock=opened,
                 username=login.user,
                 client_keys=[str(login.key_file)],
-                known_hosts=asyncssh.import_known_hosts(trusted) if trusted else None,
+                known_hosts=([], [], []) if printed else None,
+                client_factory=lambda: _PrintedKeys(printed),
                 agent_path=None,
                 config=None,
             )
@@ -138,9 +158,9 @@ async def _once(login: Login, keys: tuple[str, ...], gateway: Host, command: str
         async with connection:
             done = await connection.run(command, check=True)
             key = connection.get_server_host_key()
-            if not trusted and key is not None:
-                trusted = f"{login.address} {key.export_public_key().decode().strip()}\n"
-    write_private(login.known_hosts, trusted)
+    if key is not None:
+        line = f"{login.address} {key.export_public_key().decode().strip()}\n"
+        write_private(login.known_hosts, line)
     return str(done.stdout or "")
 
 

@@ -18,7 +18,7 @@ from cloudwright.execute.reach import Login, new_key, ping, run_over_ssh
 from cloudwright.model.cloud import Cloud
 from cloudwright.transport.host import Host
 
-CONSOLE_SECONDS = 300
+CONSOLE_SECONDS = 240
 CONSOLE_POLL = 0.7
 PROOF = "echo in-the-instance"
 
@@ -191,8 +191,10 @@ async def _server(
 async def _reach(run: _Smoke, login: Login, server: Any) -> None:
     """Console, ping and SSH; a failure carries the console's last lines."""
     try:
-        console = await run.timed("console log", _console(run, server))
-        where = await run.timed("ping", ping(login.address, run.gateway))
+        console, where = await asyncio.gather(
+            run.timed("console log", _console(run, server)),
+            run.timed("ping", ping(login.address, run.gateway)),
+        )
         run.say(f"  {login.address} answers {where}")
         said = await run.timed(
             "SSH, with the key from the metadata service",
