@@ -48,6 +48,15 @@ class Mount:
     shared: bool = False  # mounts made on either side are seen on the other
 
 
+def runtime(name: str) -> Mount:
+    """`/run/NAME` of several containers: sockets, and what is of one boot only.
+
+    Its source is on the host's disk: `/run` is empty after a boot, and Podman does not make a
+    mount's source as it starts containers again.
+    """
+    return Mount(source=f"/var/lib/cloudwright/run/{name}", target=f"/run/{name}", shared=True)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Permission:
     """Owner and mode that the start program gives to a path before the command runs."""

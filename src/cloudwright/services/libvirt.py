@@ -13,6 +13,7 @@ from cloudwright.declare.service import (
     Permission,
     Service,
     Volume,
+    runtime,
 )
 
 LIBVIRTD_CONF = """\
@@ -23,10 +24,14 @@ auth_unix_rw = "none"
 log_outputs = "2:stderr"
 """
 
-# libvirt gives each instance a cgroup beside ours in every controller that it knows. With cgroup
+# What libvirt notes of running instances is of one boot: then all of them are gone.
+# It gives each instance a cgroup beside ours in every controller that it knows. With cgroup
 # v1 there are two more, and what an instance has of them would be the container's: its limit of
 # processes, and a group that cannot be removed while the instance runs.
 START = """\
+boot="$(cat /proc/sys/kernel/random/boot_id) $(cut -d' ' -f22 /proc/1/stat)"
+[ "$boot" = "$(cat /run/libvirt/boot 2>/dev/null)" ] || rm -rf /run/libvirt/*
+echo "$boot" >/run/libvirt/boot
 for group in /sys/fs/cgroup/pids /sys/fs/cgroup/systemd; do
     [ ! -d $group ] || { mkdir -p $group/machine && echo $$ >$group/machine/cgroup.procs; }
 done
@@ -86,7 +91,9 @@ service = Service(
                 Volume(name="nova_libvirt_qemu", path="/etc/libvirt/qemu"),
             ),
             mounts=(
-                Mount(source="/run/libvirt", target="/run/libvirt", shared=True),
+                runtime("libvirt"),
+                # Consoles are pseudo-terminals here, which Nova must see as well.
+                Mount(source="/dev", target="/dev"),
                 Mount(source="/sys/fs/cgroup", target="/sys/fs/cgroup"),
                 Mount(source="/lib/modules", target="/lib/modules", read_only=True),
             ),

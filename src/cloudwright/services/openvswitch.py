@@ -15,13 +15,14 @@ from cloudwright.declare.service import (
     Service,
     SwitchSettings,
     Volume,
+    runtime,
 )
 from cloudwright.model.cloud import datapath
 
 ROLE = "network+compute"
 """Every host that packets of instances leave or enter."""
 
-RUN = Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True)
+RUN = runtime("openvswitch")
 """Its sockets: for the database, and for the flows of each bridge."""
 
 SOCKET = "unix:/run/openvswitch/db.sock"

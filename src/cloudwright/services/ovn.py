@@ -9,16 +9,16 @@ from cloudwright.declare.service import (
     Container,
     File,
     Files,
-    Mount,
     Service,
     Volume,
+    runtime,
 )
 
 NORTHBOUND_PORT = 6641
 SOUTHBOUND_PORT = 6642
 
-RUN = Mount(source="/run/ovn", target="/run/ovn", shared=True)
-SWITCH_RUN = Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True)
+RUN = runtime("ovn")
+SWITCH_RUN = runtime("openvswitch")
 
 START = "bash /etc/cloudwright/start.sh"
 START_PATH = "/etc/cloudwright/start.sh"

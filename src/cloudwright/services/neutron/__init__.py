@@ -5,14 +5,15 @@ from __future__ import annotations
 from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
     Container,
     Database,
     HttpHealth,
-    Mount,
     Service,
+    runtime,
 )
 from cloudwright.declare.wsgi import UWSGI_COMMAND
 from cloudwright.services.neutron.conf import (
@@ -68,6 +69,7 @@ service = Service(
             files=api_files,
             api=Api(port=PORT, type="network"),
             health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck"),
+            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             needs=("rabbitmq", "memcached", "ovn-nb-db", "ovn-sb-db"),
         ),
         Container(
@@ -76,6 +78,7 @@ service = Service(
             command=f"neutron-ovn-maintenance-worker {CONFIG_FILES}",
             files=worker_files,
             health=connected(NORTHBOUND_PORT),
+            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             # After the API: both make what is missing in OVN as they start.
             needs=("@neutron-api",),
         ),
@@ -86,16 +89,17 @@ service = Service(
             files=worker_files,
             # It holds no connection while it has nothing to do; what works is the child.
             health=CommandHealth(command=("pgrep", "-f", "services worker")),
+            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             needs=("@neutron-api",),
         ),
         Container(
             name="neutron-ovn-agent",
             role="compute",
-            command=f"neutron-ovn-agent --config-file {CONF}",
+            command="bash /etc/cloudwright/start.sh",
             files=agent_files,
             mounts=(
-                Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True),
-                Mount(source="/run/netns", target="/run/netns", shared=True),
+                runtime("openvswitch"),
+                runtime("netns"),
             ),
             privileged="makes a network namespace for the metadata of each network",
             health=CommandHealth(command=("test", "-S", METADATA_SOCKET)),

@@ -15,6 +15,17 @@ ML2_CONF = "/etc/neutron/plugins/ml2/ml2_conf.ini"
 
 ROOT_HELPER = "sudo /var/lib/kolla/venv/bin/neutron-rootwrap /etc/neutron/rootwrap.conf"
 
+AGENT_START_PATH = "/etc/cloudwright/start.sh"
+
+# A boot leaves the names of namespaces, and no namespace: the agent would take them as there.
+AGENT_START = f"""\
+for namespace in /run/netns/*; do
+    [ ! -e $namespace ] || grep -q " $namespace " /proc/self/mountinfo ||
+        {ROOT_HELPER} ip netns delete ${{namespace##*/}}
+done
+exec neutron-ovn-agent --config-file {CONF}
+"""
+
 
 def _process(at: At) -> ini.Ini:
     """What every process of Neutron's is told."""
@@ -129,4 +140,7 @@ def agent_files(at: At) -> Files:
             "ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
         },
     )
-    return {"neutron.conf": File(content=conf, path=CONF, owner="neutron")}
+    return {
+        "neutron.conf": File(content=conf, path=CONF, owner="neutron"),
+        "start.sh": File(content=AGENT_START, path=AGENT_START_PATH, mode="0644"),
+    }

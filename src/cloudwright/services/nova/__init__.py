@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cloudwright.declare.at import BACKEND_OFFSET
+from cloudwright.declare.at import BACKEND_OFFSET, At
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT, QUEUE_PORT
 from cloudwright.declare.service import (
     Api,
     Container,
@@ -13,6 +13,7 @@ from cloudwright.declare.service import (
     Mount,
     Service,
     Volume,
+    runtime,
 )
 from cloudwright.declare.wsgi import UWSGI_COMMAND
 from cloudwright.services.nova import cells, conf
@@ -21,6 +22,17 @@ CONTROL_NEEDS = ("rabbitmq", "memcached", "nova/cells")
 
 # These ask Placement as they start, and end when Keystone does not know them yet.
 PLACEMENT_NEEDS = ("placement", "placement/identity", "nova/identity")
+
+
+def control_waits(at: At) -> tuple[tuple[str, int], ...]:
+    """The database, and Keystone that vouches for us at Placement."""
+    return tuple((at.cloud.api.internal, port) for port in (DATABASE_PORT, KEYSTONE_PORT))
+
+
+def compute_waits(at: At) -> tuple[tuple[str, int], ...]:
+    """Keystone: a compute host may not reach the database."""
+    return ((at.cloud.api.internal, KEYSTONE_PORT),)
+
 
 service = Service(
     name="nova",
@@ -63,6 +75,7 @@ service = Service(
             files=conf.api_files,
             api=Api(port=conf.API_PORT, type="compute", path="/v2.1", check="/"),
             health=HttpHealth(port=conf.API_PORT + BACKEND_OFFSET),
+            waits=control_waits,
             needs=CONTROL_NEEDS,
         ),
         Container(
@@ -72,6 +85,7 @@ service = Service(
             files=conf.metadata_files,
             api=Api(port=conf.METADATA_PORT, check="/", external=False),
             health=HttpHealth(port=conf.METADATA_PORT + BACKEND_OFFSET),
+            waits=control_waits,
             needs=CONTROL_NEEDS,
         ),
         Container(
@@ -80,6 +94,7 @@ service = Service(
             command="nova-scheduler",
             files=conf.control_files,
             health=connected(QUEUE_PORT),
+            waits=control_waits,
             needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
         ),
         Container(
@@ -88,6 +103,7 @@ service = Service(
             command="nova-conductor",
             files=cells.conductor_files,
             health=connected(QUEUE_PORT),
+            waits=control_waits,
             needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
         ),
         Container(
@@ -97,6 +113,7 @@ service = Service(
             files=conf.control_files,
             api=Api(port=conf.CONSOLE_PORT, check="/vnc_lite.html"),
             health=HttpHealth(port=conf.CONSOLE_PORT + BACKEND_OFFSET, path="/vnc_lite.html"),
+            waits=control_waits,
             needs=CONTROL_NEEDS,
         ),
         Container(
@@ -106,13 +123,15 @@ service = Service(
             files=conf.compute_files,
             volumes=(Volume(name="nova_compute", path="/var/lib/nova"),),
             mounts=(
-                Mount(source="/run/libvirt", target="/run/libvirt", shared=True),
-                Mount(source="/run/openvswitch", target="/run/openvswitch", shared=True),
+                runtime("libvirt"),
+                runtime("openvswitch"),
+                Mount(source="/dev", target="/dev"),  # consoles that libvirt made
                 Mount(source="/lib/modules", target="/lib/modules", read_only=True),
             ),
             privileged="makes taps and attaches disks of instances",
             health=connected(QUEUE_PORT),
             stop_seconds=180,
+            waits=compute_waits,
             needs=("@nova-libvirt", "@openvswitch-vswitchd", "nova-conductor", *PLACEMENT_NEEDS),
         ),
     ),
