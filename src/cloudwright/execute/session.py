@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.declare.service import Service
+from cloudwright.errors import InvalidCloud, Locked
 from cloudwright.execute.events import Outcome, Tell
 from cloudwright.execute.fleet import Fleet, open_fleet
 from cloudwright.execute.observe import observe
@@ -17,7 +21,7 @@ from cloudwright.execute.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
-from cloudwright.plan.blueprint import Blueprint, World, make_blueprint
+from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
 from cloudwright.plan.difference import Observed, Plan, make_plan
 
 STATE_DIRECTORY = ".cloudwright"
@@ -56,16 +60,45 @@ class Session:
 
     async def execute(self, blueprint: Blueprint, plan: Plan, tell: Tell) -> Outcome:
         """Do the plan; the journal and one log per step go to `.cloudwright/runs/<time>/`."""
-        return await run_plan(
-            self.fleet, self.cloud, blueprint, plan, self.vault, tell, self.state / "runs"
-        )
+        with _one_run(self.state):
+            return await run_plan(
+                self.fleet, self.cloud, blueprint, plan, self.vault, tell, self.state / "runs"
+            )
 
 
 def read_cloud(path: Path, services: Sequence[Service]) -> tuple[Cloud, Overrides]:
     """The cloud and its overrides, or InvalidCloud with every problem; touches no host."""
     cloud = load(path)
     names = {c.name for s in services for c in s.containers} | {s.name for s in services}
-    return cloud, load_overrides(path.parent / cloud.overrides_dir, cloud, frozenset(names))
+    overrides = load_overrides(path.parent / cloud.overrides_dir, cloud, frozenset(names))
+    if problems := overrides.unmatched(ini_files(cloud, services)):
+        raise InvalidCloud(problems)
+    return cloud, overrides
+
+
+@contextmanager
+def _one_run(state: Path) -> Iterator[None]:
+    """Hold the cloud's lock on this machine; Locked when another run here has it.
+
+    The kernel lets it go with the process, so a killed run leaves nothing to break.
+    """
+    state.mkdir(mode=0o700, exist_ok=True)
+    path = state / "lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Locked(
+                "another run holds this cloud",
+                where=str(path),
+                why=file.read().strip(),
+                hint="wait until it has ended, or end that process",
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        file.flush()
+        yield
 
 
 @asynccontextmanager

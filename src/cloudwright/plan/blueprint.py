@@ -76,6 +76,24 @@ def make_blueprint(
     )
 
 
+def ini_files(cloud: Cloud, services: Iterable[Service]) -> tuple[tuple[str, str, str], ...]:
+    """(container, file, host) of every INI file: what an operator's override may be for.
+
+    Which files there are does not depend on what a host is, so nothing need be known of it.
+    """
+    found = []
+    for service in services:
+        for container in service.containers:
+            for host in hosts_of(cloud, container):
+                at = At(cloud=cloud, host=host, facts=Facts(host=host.name))
+                found += [
+                    (container.name, name, host.name)
+                    for name, file in container.files(at).items()
+                    if not isinstance(file.content, str)
+                ]
+    return tuple(found)
+
+
 def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]:
     """What the load balancer shows: one front for each declared API."""
     return tuple(
