@@ -42,7 +42,7 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
 
     async with open_session(path, SERVICES) as session:
         state, cloud = session.state, session.cloud
-        await write_access(state, cloud, session.vault)
+        access = await write_access(state, cloud, session.vault)
         guest, api = await asyncio.gather(
             sample_guest(state, image, user, click.echo),
             connect_api(session.fleet, cloud, session.vault, state),
@@ -50,14 +50,15 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
         gateway = session.fleet.host(cloud.first_controller.name)
         report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
     click.echo(_text(report))
+    if report.kept:
+        click.echo(access.text() + _way_in(report))
 
 
 def _text(report: Report) -> str:
     rows = [(t.name, f"{t.began:6.1f}", f"{t.seconds:6.1f}") for t in report.timings]
-    lines = [columns(("PART", "BEGAN", "SECONDS"), rows), f"smoke: {report.seconds:.1f} s, passed"]
-    if report.kept:
-        lines += [
-            f"floating IP:  {report.login.address}",
-            f"log in:       {report.login.command()}",
-        ]
-    return "\n".join(lines)
+    return f"{columns(('PART', 'BEGAN', 'SECONDS'), rows)}\nsmoke: {report.seconds:.1f} s, passed"
+
+
+def _way_in(report: Report) -> str:
+    """Where the instance is, and what one types to be in it."""
+    return f"floating IP:  {report.login.address}\nlog in:       {report.login.command()}"
