@@ -88,6 +88,9 @@ def compute_conf(at: At) -> ini.Ini:
                 "instances_path": "/var/lib/nova/instances",
                 "force_config_drive": False,
                 "resume_guests_state_on_host_boot": True,
+                # Nova 34 with libvirt never ends its own thread of connection events, so that
+                # every stop takes all of this: the first 10 s are for tasks under way.
+                "manager_shutdown_timeout": 30,
             },
             "libvirt": {
                 "connection_uri": "qemu+unix:///system?socket=/run/libvirt/libvirt-sock",
