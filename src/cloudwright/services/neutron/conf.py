@@ -90,6 +90,16 @@ def ml2_conf(at: At) -> ini.Ini:
     }
 
 
+# Neutron reads its policy at the first request, without a lock: requests that come meanwhile find
+# no rules and are refused.
+APPLICATION = """\
+from neutron import policy
+from neutron.wsgi.api import application
+
+policy.init()
+"""
+
+
 def _databases(at: At) -> dict[str, ini.Value]:
     """Where OVN's databases are; a dead member is noticed within five seconds."""
     return {
@@ -113,13 +123,15 @@ def api_files(at: At) -> Files:
     that workers elect their first by would outlive a restart in the same container."""
     server = uwsgi(
         at,
-        module="neutron.wsgi.api",
+        module="neutron_api",
         port=PORT,
         user="neutron",
         load_after_fork=True,
         before=("rm -f /tmp/neutron_start_time* /tmp/neutron_first_worker*",),
+        options={"pythonpath": "/etc/cloudwright"},
     )
-    return {**worker_files(at), "uwsgi.ini": server}
+    application = File(content=APPLICATION, path="/etc/cloudwright/neutron_api.py", mode="0644")
+    return {**worker_files(at), "uwsgi.ini": server, "neutron_api.py": application}
 
 
 def agent_files(at: At) -> Files:
