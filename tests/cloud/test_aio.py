@@ -75,7 +75,7 @@ def test_instances_survive_new_libvirt_and_compute_containers(cloud: Tool) -> No
     before = qemu_processes(cloud)
     assert before
     for name in ("nova-libvirt", "nova-compute"):
-        on_host(cloud, f"podman rm -f {name}")
+        on_host(cloud, f"podman rm -f -t 0 {name}")
     assert qemu_processes(cloud) == before
     cloud.run("apply", "--yes")
     assert qemu_processes(cloud) == before
