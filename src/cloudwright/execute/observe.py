@@ -76,6 +76,7 @@ async def _host(
                 seen[step.id] = Seen(digest=step.digest)
             case _:
                 pass
+    seen.update(_reread(own, seen))
     seen.update(await _switches(fleet, name, own, ours))
     strays = tuple(
         (name, c.name)
@@ -83,6 +84,18 @@ async def _host(
         if c.labels.get(labels.KIND) == "container" and c.name not in declared
     )
     return _HostView(seen=seen, strays=strays)
+
+
+def _reread(steps: Iterable[Step], seen: Mapping[str, Seen]) -> dict[str, Seen]:
+    """Containers that look well but may have read files which somebody changed on the host."""
+    return {
+        step.id: Seen(digest=DRIFTED, why="its files on the host are not as declared")
+        for step in steps
+        if isinstance(step.action, RunContainer)
+        and step.id in seen
+        and seen[step.id].digest == step.digest
+        and any(seen[n].digest == DRIFTED for n in step.needs if "/files/" in n and n in seen)
+    }
 
 
 def _container(step: Step, state: ContainerState) -> Seen:
