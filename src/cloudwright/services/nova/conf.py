@@ -63,7 +63,12 @@ def control_conf(at: At) -> ini.Ini:
         oslo.keystone(at, user="nova"),
         oslo.api_defaults(at),
         {
-            "DEFAULT": {"enabled_apis": "osapi_compute,metadata"},
+            "DEFAULT": {
+                "enabled_apis": "osapi_compute,metadata",
+                # Calls under way are seconds long; a stop would wait three minutes for none.
+                "manager_shutdown_timeout": 5,
+                "graceful_shutdown_timeout": 10,
+            },
             "api": {"auth_strategy": "keystone"},
             "wsgi": {"api_paste_config": "/etc/nova/api-paste.ini"},
             "conductor": {"workers": workers(at)},
