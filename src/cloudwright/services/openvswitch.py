@@ -26,9 +26,7 @@ RUN = runtime("openvswitch")
 """Its sockets: for the database, and for the flows of each bridge."""
 
 SOCKET = "unix:/run/openvswitch/db.sock"
-
 SOUTHBOUND_PORT = 6642
-
 EXTERNAL_BRIDGE = "br-ex"
 
 DATABASE_START = f"""\
@@ -84,17 +82,15 @@ def bridges(at: At) -> Mapping[str, tuple[str, ...]]:
     """The bridge to the external network, with its card, where the way out is."""
     if "network" not in at.host.roles:
         return {}
-    card = at.host.external_interface
-    return {EXTERNAL_BRIDGE: (card,) if card else ()}
+    return {EXTERNAL_BRIDGE: tuple(filter(None, [at.host.external_interface]))}
 
 
 def external_ids(at: At) -> Mapping[str, str]:
     """What ovn-controller reads: who it is, where its database is, how tunnels are made."""
-    remote = ",".join(f"tcp:{h.address}:{SOUTHBOUND_PORT}" for h in at.controllers)
     ids = {
         "system-id": at.host.name,
         "hostname": at.host.name,
-        "ovn-remote": remote,
+        "ovn-remote": ",".join(f"tcp:{h.address}:{SOUTHBOUND_PORT}" for h in at.controllers),
         "ovn-remote-probe-interval": "5000",
         "ovn-openflow-probe-interval": "5",
         "ovn-encap-type": "geneve",
