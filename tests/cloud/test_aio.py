@@ -203,5 +203,5 @@ def on_host(cloud: Tool, command: str) -> str:
 
 
 def qemu_processes(cloud: Tool) -> list[str]:
-    """The process ids of QEMU on the host."""
-    return on_host(cloud, "pgrep -f ^/usr/bin/qemu-system || true").split()
+    """The process ids of instances on the host (libvirt also asks QEMU what it can do)."""
+    return on_host(cloud, "pgrep -f '^/usr/bin/qemu-system.* -name guest=' || true").split()
