@@ -8,6 +8,8 @@ from cloudwright.errors import Interrupted, StepFailed
 from cloudwright.execute.events import Outcome
 from cloudwright.plan.difference import Plan
 
+STOPPING = "interrupted: running steps go on to their end; Ctrl-C again stops at once"
+
 AGAIN = "`cloudwright apply` goes on where this stopped"
 
 

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cloudwright.cli.options import clip
+from cloudwright.cli.outcome import STOPPING
 from cloudwright.execute.events import (
+    INTERRUPTED,
     Event,
     RunEnded,
     RunStarted,
@@ -20,9 +22,6 @@ from cloudwright.execute.events import (
     Tell,
 )
 from cloudwright.execute.journal import Journal
-
-INTERRUPTED = "interrupted"
-STOPPING = "interrupted: running steps go on to their end; Ctrl-C again stops at once"
 
 
 @dataclass(slots=True)

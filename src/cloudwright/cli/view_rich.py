@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudwright.cli.options import clip
-from cloudwright.cli.view_plain import INTERRUPTED, STOPPING
+from cloudwright.cli.outcome import STOPPING
 from cloudwright.execute.events import (
+    INTERRUPTED,
     Event,
     RunEnded,
     RunStarted,

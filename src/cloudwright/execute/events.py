@@ -56,6 +56,10 @@ class StepFailure:
     at: float
 
 
+INTERRUPTED = "interrupted"
+"""Why a step was skipped when it was Ctrl-C, and no other step, that came first."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepSkipped:
     """The step was not tried, because `because` (a step's id, or `interrupted`) came first."""

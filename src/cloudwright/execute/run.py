@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloudwright.errors import CloudError
 from cloudwright.execute.events import (
+    INTERRUPTED,
     Event,
     Outcome,
     RunEnded,
@@ -129,7 +130,7 @@ async def _step(state: _Walk, planned: Planned) -> None:
                 return
         async with state.slots[step.host]:
             if state.stopping:
-                _skip(state, step, "interrupted")
+                _skip(state, step, INTERRUPTED)
                 return
             await _perform(state, planned)
     finally:
