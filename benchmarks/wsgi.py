@@ -7,6 +7,7 @@ memory; the load is token validation over 4 connections, on one worker of each s
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -22,17 +23,19 @@ from pathlib import Path
 PORT = 18999
 SECONDS = 6
 CONNECTIONS = 4
-MODULE = "keystone.wsgi.api:application"
+MODULE = "served:application"
+# Keystone reads the command line as it is loaded, and would take a server's options for its own.
+SERVED = "import sys\nsys.argv = sys.argv[:1]\nfrom keystone.wsgi.api import application\n"
 
 SERVERS = {
-    "uwsgi": "{bin}/uwsgi --http11-socket 127.0.0.1:{port} --module keystone.wsgi.api"
+    "uwsgi": "{bin}/uwsgi --http11-socket 127.0.0.1:{port} --module served"
     " --callable application --processes 1 --threads 8 --master --enable-threads"
     " --disable-logging --die-on-term --need-app --buffer-size 65535",
     "granian": "{bin}/granian --interface wsgi --port {port} --workers 1 --blocking-threads 8"
     " --no-access-log " + MODULE,
     "gunicorn": "{bin}/gunicorn --bind 127.0.0.1:{port} --workers 1 --threads 8"
     " --worker-class gthread --keep-alive 30 " + MODULE,
-    "bjoern": "{bin}/python -c \"import bjoern; from keystone.wsgi.api import application;"
+    "bjoern": '{bin}/python -c "import bjoern; from served import application;'
     " bjoern.run(application, '127.0.0.1', {port})\"",
 }
 
@@ -54,11 +57,15 @@ def main() -> int:
     environment = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         variables = prepare(environment, Path(folder))
-        print(f"{'server':10} {'first answer s':>14} {'requests/s':>11} {'CPU ms/request':>15} "
-              f"{'p50 ms':>7} {'p99 ms':>7} {'errors':>7} {'RSS MiB':>8}")
+        print(
+            f"{'server':10} {'first answer s':>14} {'requests/s':>11} {'CPU ms/request':>15} "
+            f"{'p50 ms':>7} {'p99 ms':>7} {'errors':>7} {'RSS MiB':>8}"
+        )
         for name, command in SERVERS.items():
-            print(measure(name, command.format(bin=environment / "bin", port=PORT), variables),
-                  flush=True)
+            print(
+                measure(name, command.format(bin=environment / "bin", port=PORT), variables),
+                flush=True,
+            )
     return 0
 
 
@@ -72,7 +79,12 @@ def prepare(environment: Path, folder: Path) -> dict[str, str]:
         f"[credential]\nkey_repository = {folder}/credential\n"
         "[cache]\nenabled = true\nbackend = dogpile.cache.memory\n[token]\ncaching = true\n"
     )
-    variables = {**os.environ, "OS_KEYSTONE_CONFIG_DIR": str(folder)}
+    (folder / "served.py").write_text(SERVED)
+    variables = {
+        **os.environ,
+        "OS_KEYSTONE_CONFIG_DIR": str(folder),
+        "PYTHONPATH": str(folder),
+    }
     manage = [str(environment / "bin/keystone-manage"), "--config-dir", str(folder)]
     user = ["--keystone-user", "root", "--keystone-group", "root"]
     for words in (["db_sync"], ["fernet_setup", *user], ["credential_setup", *user]):
@@ -90,8 +102,11 @@ def measure(name: str, command: str, variables: dict[str, str]) -> str:
     """One row: start the server, load it, end it."""
     began = time.monotonic()
     server = subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {command}"], env=variables, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ["/bin/sh", "-c", f"exec {command}"],
+        env=variables,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=None if "DEBUG" in os.environ else subprocess.DEVNULL,
     )
     try:
         token = first_token(server)
@@ -103,7 +118,8 @@ def measure(name: str, command: str, variables: dict[str, str]) -> str:
     except RuntimeError as err:
         return f"{name:10} {err}"
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait()
     times.sort()
     return (
