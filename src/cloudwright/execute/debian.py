@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from cloudwright.errors import Missing
 from cloudwright.transport.host import Host
 
-PUBLIC_MIRROR = "http://deb.debian.org/debian"
-"""What stands in `sources.list` of everything we make, wherever its packages came from."""
-
 _OPTIONS = re.compile(
     r"^(Acquire::(?:https?(?:::[^\s\"]+)?|Retries|Check-Valid-Until|Check-Date|ForceIPv4)"
     r"[^\s]*) \"(.*)\";$"
@@ -58,13 +55,13 @@ def mmdebstrap(
     A `$target` that ends in `.tar` becomes a tar file, any other a directory. `hooks` run in this
     machine's shell after the packages are in, with the tree as `$1`. `variant` is mmdebstrap's:
     `extract` unpacks the packages and what they depend on, and sets nothing up. The tree names
-    the public mirror and has none of this machine's settings.
+    no mirror and has none of this machine's settings: what is made is never changed in place.
     """
     trimmed = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
     clean = (
         'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap '
         '"$1"/etc/hostname "$1"/etc/resolv.conf; '
-        f'echo "deb {PUBLIC_MIRROR} trixie main" > "$1"/etc/apt/sources.list'
+        ': > "$1"/etc/apt/sources.list'
     )
     words = [
         "mmdebstrap",
@@ -85,4 +82,8 @@ def _mirror(targets: str) -> str:
         uri, suite, component = [*line.split(), "", "", ""][:3]
         if component == "main" and _SUITES.match(suite) and "security" not in uri:
             return uri
-    return PUBLIC_MIRROR
+    raise Missing(
+        "this machine's apt knows no Debian archive",
+        why=targets,
+        hint="images and the guest are made on Debian 12 or 13; `apt-get update` may be due",
+    )

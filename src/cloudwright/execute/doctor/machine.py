@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloudwright.errors import Missing
-from cloudwright.execute.debian import PUBLIC_MIRROR, find_apt
+from cloudwright.execute.debian import find_apt
 from cloudwright.execute.doctor.finding import Finding, Fix, install_command
 from cloudwright.transport.host import File, Host
 
@@ -230,11 +230,10 @@ async def check_mirror(host: Host) -> tuple[Finding, ...]:
         return (
             Finding(name="apt", severity="error", text=error.what, why=error.why, cure=error.hint),
         )
-    own = "" if apt.mirror.rstrip("/") == PUBLIC_MIRROR else " (private: left in no image)"
     done = await host.run("ls /usr/local/share/ca-certificates/*.crt 2>/dev/null | wc -l")
     ours = int(done.stdout or 0)
     authority = f"; {ours} private authorities, for builds only" if ours else ""
-    return (Finding(name="mirror", severity="ok", text=f"{apt.mirror}{own}{authority}"),)
+    return (Finding(name="mirror", severity="ok", text=f"{apt.mirror}{authority}"),)
 
 
 def _size(name: str, found: float, least: float, unit: str, why: str) -> Finding:
