@@ -150,8 +150,13 @@ async def _end_instances(fleet: Fleet, host: str, say: Say) -> None:
 async def _clear(fleet: Fleet, host: str, cloud: Cloud, say: Say, *, data: bool) -> None:
     """Config of every container; volumes of this cloud when the data shall go."""
     directory = PurePosixPath(CONFIG_DIRECTORY)
-    await fleet.host(host).run(f"rm -rf -- {shlex.quote(str(directory))}")
-    say(f"removed {directory} on {host}")
+    quoted = shlex.quote(str(directory))
+    # What is in it goes; itself may be a mount of its own, and then has to stay.
+    await fleet.host(host).run(
+        f"[ ! -d {quoted} ] || {{ find {quoted} -mindepth 1 -delete; "
+        f"rmdir {quoted} 2>/dev/null || true; }}"
+    )
+    say(f"removed what is in {directory} on {host}")
     engine = fleet.engine(host)
     ours = [v.name for v in await engine.volumes() if v.labels.get(labels.CLOUD) == cloud.name]
     if data:
