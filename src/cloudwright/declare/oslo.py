@@ -9,6 +9,8 @@ KEYSTONE_PORT = 5000
 DATABASE_PORT = 13306  # the load balancer's, so that it may share an address with a member's 3306
 QUEUE_PORT = 5672
 CACHE_PORT = 11211
+NORTHBOUND_PORT = 6641
+SOUTHBOUND_PORT = 6642
 
 
 def database_url(at: At, name: str, user: str = "") -> str:

@@ -9,12 +9,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.execute.keystone import ADMIN_SECRET
 from cloudwright.execute.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Secret
-from cloudwright.plan.render import AUTHORITY
 
 PRIVATE = 0o600
 

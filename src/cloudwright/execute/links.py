@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.execute.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
 from cloudwright.execute.fleet import Fleet
@@ -18,7 +19,6 @@ from cloudwright.execute.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Secret
 from cloudwright.plan.blueprint import Blueprint
-from cloudwright.plan.render import AUTHORITY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloudwright.declare.at import BACKEND_OFFSET, At, Frontend
+from cloudwright.declare.at import AUTHORITY, BACKEND_OFFSET, At, Frontend
 from cloudwright.declare.service import (
     Container,
     Health,
@@ -219,7 +219,7 @@ def _secrets(
 ) -> Mapping[str, Secret]:
     """Each placeholder that a step's text holds, and the secret that it stands for."""
     known: dict[str, Secret] = {}
-    declared = [render.AUTHORITY, *(s for service in services for s in service.secrets(cloud))]
+    declared = [AUTHORITY, *(s for service in services for s in service.secrets(cloud))]
     for secret in declared:
         for text in (str(secret), *(secret.part(p) for p in secret.parts)):
             known[text] = secret

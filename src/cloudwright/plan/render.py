@@ -6,17 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 
 from cloudwright.declare import ini
-from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.service import Container, File, Service
 from cloudwright.model.overrides import Overrides
-from cloudwright.model.secrets import Ca, Secret
 from cloudwright.plan.steps import ConfigFile
 
 CONFIG_DIRECTORY = "/etc/cloudwright"
 CONFIG_MOUNT = "/var/lib/kolla/config_files"
-
-AUTHORITY = Secret(name="authority", recipe=Ca())
-"""The cloud's own certificate authority; every container trusts it."""
 
 
 def files_of(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import SOUTHBOUND_PORT
 from cloudwright.declare.service import (
     CommandHealth,
     Container,
@@ -26,7 +27,6 @@ RUN = runtime("openvswitch")
 """Its sockets: for the database, and for the flows of each bridge."""
 
 SOCKET = "unix:/run/openvswitch/db.sock"
-SOUTHBOUND_PORT = 6642
 EXTERNAL_BRIDGE = "br-ex"
 
 DATABASE_START = f"""\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.oslo import NORTHBOUND_PORT, SOUTHBOUND_PORT
 from cloudwright.declare.service import (
     CommandHealth,
     Container,
@@ -13,9 +14,6 @@ from cloudwright.declare.service import (
     Volume,
     runtime,
 )
-
-NORTHBOUND_PORT = 6641
-SOUTHBOUND_PORT = 6642
 
 RUN = runtime("ovn")
 SWITCH_RUN = runtime("openvswitch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_PORT
+from cloudwright.declare.oslo import DATABASE_PORT, NORTHBOUND_PORT
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
@@ -26,7 +26,6 @@ from cloudwright.services.neutron.conf import (
 )
 
 CONFIG_FILES = f"--config-file {CONF} --config-file {ML2_CONF}"
-NORTHBOUND_PORT = 6641
 METADATA_SOCKET = "/var/lib/neutron/metadata_proxy"
 
 service = Service(

@@ -103,8 +103,12 @@ policy.init()
 def _databases(at: At) -> dict[str, ini.Value]:
     """Where OVN's databases are; a dead member is noticed within five seconds."""
     return {
-        "ovn_nb_connection": ",".join(f"tcp:{h.address}:6641" for h in at.controllers),
-        "ovn_sb_connection": ",".join(f"tcp:{h.address}:6642" for h in at.controllers),
+        "ovn_nb_connection": ",".join(
+            f"tcp:{h.address}:{oslo.NORTHBOUND_PORT}" for h in at.controllers
+        ),
+        "ovn_sb_connection": ",".join(
+            f"tcp:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in at.controllers
+        ),
         "ovsdb_probe_interval": 5000,
         "ovsdb_retry_max_interval": 5,
     }
