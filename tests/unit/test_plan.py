@@ -118,16 +118,6 @@ def test_missing_images_are_refused_before_anything_is_touched() -> None:
         check(make_plan(wanted, Observed()), wanted)
 
 
-def test_a_clusters_majority_is_never_remade_at_once() -> None:
-    wanted = blueprint(*(container(f"mariadb/mariadb@h{n}") for n in range(3)))
-    seen = all_seen(wanted)
-    check(make_plan(wanted, Observed(seen=seen)), wanted)
-    for host in ("h0", "h1"):
-        seen[f"mariadb/mariadb@{host}"] = Seen(digest="old")
-    with pytest.raises(UnsafePlan, match="2 of 3 members of mariadb"):
-        check(make_plan(wanted, Observed(seen=seen)), wanted)
-
-
 def test_later_fragments_win_and_none_removes() -> None:
     merged = ini.merge({"a": {"x": 1, "y": 2}}, {"a": {"x": 3, "y": None}, "b": {"z": True}})
     assert merged == {"a": {"x": 3}, "b": {"z": True}}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
+from cloudwright.declare.rollout import Batches, Canary, Rollout
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
 
@@ -122,7 +123,8 @@ class Container:
     (`nova-libvirt`) or jobs (`nova/cells`) that must be ready first, beyond the service's own;
     a container named alike on the same host is what is meant when `needs` starts with `@`.
     `when` says whether this cloud has it at all. `waits` are addresses that the container itself
-    waits for before its command runs, so that a cold host comes up in any order.
+    waits for before its command runs, so that a cold host comes up in any order. `rollout` says
+    how it is remade when several hosts have it.
     """
 
     name: str
@@ -146,6 +148,7 @@ class Container:
     waits: Callable[[At], tuple[tuple[str, int], ...]] = lambda at: ()
     when: Callable[[Cloud], bool] = lambda cloud: True
     stop_seconds: int = 60
+    rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,3 +222,10 @@ class Service:
 def hosts_of(cloud: Cloud, container: Container) -> tuple[Host, ...]:
     """The hosts that run `container`: those of its role, none when the cloud does not have it."""
     return cloud.hosts_with(container.role) if container.when(cloud) else ()
+
+
+def rollout_of(container: Container) -> Rollout:
+    """Its own, or what fits its role: controllers stand in for each other, other hosts do not."""
+    if container.rollout:
+        return container.rollout
+    return Canary() if container.role == "control" else Batches()

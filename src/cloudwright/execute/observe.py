@@ -101,12 +101,12 @@ def _reread(steps: Iterable[Step], seen: Mapping[str, Seen]) -> dict[str, Seen]:
 def _container(step: Step, state: ContainerState) -> Seen:
     assert isinstance(step.action, RunContainer)
     wanted = step.action.body.image_id
+    if not state.running:
+        return Seen(digest=DRIFTED, why=f"is {state.state}, not running", up=False)
     if wanted and state.image_id != wanted:
         return Seen(digest=DRIFTED, why="runs another image")
     if state.labels.get(labels.DIGEST) != step.digest:
         return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
-    if not state.running:
-        return Seen(digest=DRIFTED, why=f"is {state.state}, not running")
     return Seen(digest=step.digest)
 
 

@@ -16,6 +16,7 @@ from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.health import probe
 from cloudwright.execute.links import Links
 from cloudwright.execute.switch import set_switch
+from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.steps import (
     Bind,
@@ -90,6 +91,7 @@ async def perform(step: Step, doing: Doing) -> None:
 async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None:
     engine = doing.fleet.engine(step.host)
     await _make_sources(action.body, step, doing)
+    await await_turn(step, doing.fleet, doing.cloud, doing.waits)
     await _remove(engine, action.container, action.body.stop_seconds)
     await engine.create(_spec(step, action.container, action.body, doing, kind="container"))
     await engine.start(action.container)

@@ -123,6 +123,8 @@ async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
 async def _step(state: _Walk, planned: Planned) -> None:
     step = planned.step
     try:
+        for earlier in sorted(state.plan.after.get(step.id, frozenset())):
+            await state.finished[earlier].wait()
         for need in sorted(state.plan.needs.get(step.id, frozenset())):
             await state.finished[need].wait()
             if need in state.failed or need in state.skipped:

@@ -22,6 +22,7 @@ from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
+from cloudwright.plan.checks import check
 from cloudwright.plan.difference import Observed, Plan, make_plan
 
 STATE_DIRECTORY = ".cloudwright"
@@ -59,7 +60,11 @@ class Session:
         return blueprint, observed, make_plan(blueprint, observed)
 
     async def execute(self, blueprint: Blueprint, plan: Plan, tell: Tell) -> Outcome:
-        """Do the plan; the journal and one log per step go to `.cloudwright/runs/<time>/`."""
+        """Do the plan; the journal and one log per step go to `.cloudwright/runs/<time>/`.
+
+        Raises UnsafePlan or Missing, with nothing touched, for a plan that must not be done.
+        """
+        check(plan, blueprint)
         with _one_run(self.state):
             return await run_plan(
                 self.fleet, self.cloud, blueprint, plan, self.vault, tell, self.state / "runs"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudwright.declare.at import AUTHORITY, BACKEND_OFFSET, At, Frontend
+from cloudwright.declare.rollout import Batches
 from cloudwright.declare.service import (
     Container,
     Health,
@@ -13,6 +14,7 @@ from cloudwright.declare.service import (
     Service,
     TcpHealth,
     hosts_of,
+    rollout_of,
 )
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.facts import Facts
@@ -31,6 +33,9 @@ from cloudwright.plan.steps import (
     WriteFiles,
     digest_of,
 )
+
+BALANCER = "haproxy"
+"""The container that stands before every API."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,23 +58,39 @@ class Blueprint:
     secrets: Mapping[str, Secret]  # placeholder → secret
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Making:
+    """What every step is made from; each thing that is the same for all is worked out once."""
+
+    cloud: Cloud
+    ats: Mapping[str, At]
+    world: World
+    overrides: Overrides
+    needs: Needs
+    balancers: tuple[str, ...]
+
+
 def make_blueprint(
     cloud: Cloud, services: Sequence[Service], world: World, overrides: Overrides
 ) -> Blueprint:
     """All that must exist. Pure: equal input gives equal steps, in the same order."""
+    fronts = frontends(cloud, services)
     ats = {
-        host.name: At(
-            cloud=cloud,
-            host=host,
-            facts=world.facts[host.name],
-            frontends=frontends(cloud, services),
-        )
+        host.name: At(cloud=cloud, host=host, facts=world.facts[host.name], frontends=fronts)
         for host in cloud.hosts
     }
-    needs = Needs(cloud=cloud, services=tuple(services))
+    containers = (c for s in services for c in s.containers if c.name == BALANCER)
+    making = _Making(
+        cloud=cloud,
+        ats=ats,
+        world=world,
+        overrides=overrides,
+        needs=Needs(cloud=cloud, services=tuple(services)),
+        balancers=tuple(h.name for c in containers for h in hosts_of(cloud, c)),
+    )
     steps: dict[str, Step] = {}
     for service in services:
-        for step in _service_steps(service, cloud, ats, world, overrides, needs):
+        for step in _service_steps(service, making):
             steps[step.id] = step
     return Blueprint(
         cloud=cloud.name, steps=steps, secrets=_secrets(cloud, services, steps.values())
@@ -111,25 +132,20 @@ def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]
     )
 
 
-def _service_steps(
-    service: Service,
-    cloud: Cloud,
-    ats: Mapping[str, At],
-    world: World,
-    overrides: Overrides,
-    needs: Needs,
-) -> Iterable[Step]:
+def _service_steps(service: Service, making: _Making) -> Iterable[Step]:
+    cloud, needs = making.cloud, making.needs
     volumes: dict[str, Step] = {}
     for container in service.containers:
-        for host in hosts_of(cloud, container):
-            at = ats[host.name]
+        hosts = hosts_of(cloud, container)
+        names = tuple(h.name for h in hosts)
+        for host in hosts:
             volumes.update(_volume_steps(service, container, host))
-            yield from _container_steps(service, container, at, world, overrides, needs)
+            yield from _container_steps(service, container, making.ats[host.name], making, names)
     yield from volumes.values()
     yield from _database_steps(service, cloud, needs)
     for job in (*jobs.schema_jobs(service), *service.jobs):
-        yield from jobs.job_steps(service, job, cloud, ats, world.image_ids, needs)
-    yield from _switch_steps(service, cloud, ats, needs)
+        yield from jobs.job_steps(service, job, cloud, making.ats, making.world.image_ids, needs)
+    yield from _switch_steps(service, cloud, making.ats, needs)
     identity = identity_step(service, cloud, needs)
     if identity:
         yield identity
@@ -144,32 +160,32 @@ def _volume_steps(
 
 
 def _container_steps(
-    service: Service,
-    container: Container,
-    at: At,
-    world: World,
-    overrides: Overrides,
-    needs: Needs,
+    service: Service, container: Container, at: At, making: _Making, members: tuple[str, ...]
 ) -> Iterable[Step]:
     directory = f"{render.CONFIG_DIRECTORY}/{container.name}"
     files = Step(
         id=f"{service.name}/files/{container.name}@{at.host.name}",
         host=at.host.name,
         action=WriteFiles(
-            directory=directory, files=render.files_of(service, container, at, overrides)
+            directory=directory,
+            files=render.files_of(service, container, at, making.overrides),
         ),
     )
     yield files
+    rollout = rollout_of(container)
     yield Step(
         id=f"{service.name}/{container.name}@{at.host.name}",
         host=at.host.name,
         action=RunContainer(
             container=container.name,
-            body=body_of(service, container, at.cloud, world.image_ids),
+            body=body_of(service, container, at.cloud, making.world.image_ids),
             config_digest=digest_of(files.action),
             health=_health(container),
+            rollout=rollout,
+            members=() if isinstance(rollout, Batches) else members,
+            balancers=making.balancers if container.api else (),
         ),
-        needs=needs.of_container(service, container, at.host),
+        needs=making.needs.of_container(service, container, at.host),
     )
 
 

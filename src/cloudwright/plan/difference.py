@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from cloudwright.plan.blueprint import Blueprint
-from cloudwright.plan.graph import in_order, needs_within
-from cloudwright.plan.steps import RemoveContainer, Step
+from cloudwright.plan import rollout
+from cloudwright.plan.blueprint import BALANCER, Blueprint
+from cloudwright.plan.graph import ids_in_order, needs_within
+from cloudwright.plan.steps import RemoveContainer, RunContainer, Step
 
 
 class Change(Enum):
@@ -23,11 +24,13 @@ class Change(Enum):
 class Seen:
     """What observing found for one step: a digest equal to the step's when all is as declared.
 
-    `why` says in words what is wrong when it is not.
+    `why` says in words what is wrong when it is not. `up` is whether it works all the same, so
+    that to alter it takes something away for a moment.
     """
 
     digest: str
     why: str = ""
+    up: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,21 +44,26 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """A step to do, the kind of change, and why."""
+    """A step to do, the kind of change, and why; `up` is whether what it alters works now."""
 
     step: Step
     change: Change
     why: str
+    up: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What to do, in an order that respects every need; `needs` is among the plan's own steps."""
+    """What to do, in an order that respects every need; `needs` is among the plan's own steps.
+
+    A step starts once what it needs went well, and what it comes `after` is over, well or not.
+    """
 
     cloud: str
     planned: tuple[Planned, ...]
     needs: Mapping[str, frozenset[str]]
     unchanged: int
+    after: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -64,26 +72,58 @@ class Plan:
 
 
 def make_plan(blueprint: Blueprint, observed: Observed) -> Plan:
-    """Everything that must exist and does not, or is wrong; then what nothing declares."""
-    planned = []
-    for step in in_order(blueprint.steps.values()):
-        seen = observed.seen.get(step.id)
-        if seen is None:
-            planned.append(Planned(step=step, change=Change.MAKE, why="is not there"))
-        elif seen.digest != step.digest:
-            why = seen.why or "is not as declared"
-            planned.append(Planned(step=step, change=Change.ALTER, why=why))
-    chosen = frozenset(p.step.id for p in planned)
-    needs = needs_within(blueprint.steps, chosen)
+    """Everything that must exist and does not, or is wrong; then what nothing declares.
+
+    Hosts that have the same container take turns, as its rollout says (`plan.rollout`).
+    """
+    planned = _planned(blueprint, observed)
+    chosen = frozenset(planned)
+    order = rollout.order(
+        blueprint.steps,
+        {id: p.up for id, p in planned.items()},
+        needs_within(blueprint.steps, chosen),
+    )
+    nothing: frozenset[str] = frozenset()
+    in_turn = ids_in_order({id: n | order.after.get(id, nothing) for id, n in order.needs.items()})
     removals = tuple(_removal(host, name) for host, name in sorted(observed.strays))
     return Plan(
         cloud=blueprint.cloud,
-        planned=tuple(planned) + removals,
-        needs={**needs, **{r.step.id: frozenset() for r in removals}},
+        planned=tuple(planned[id] for id in in_turn) + removals,
+        needs={**order.needs, **{r.step.id: _before(r, blueprint, planned) for r in removals}},
+        after=order.after,
         unchanged=len(blueprint.steps) - len(planned),
     )
 
 
+def _planned(blueprint: Blueprint, observed: Observed) -> dict[str, Planned]:
+    planned = {}
+    for step in blueprint.steps.values():
+        seen = observed.seen.get(step.id)
+        if seen is None:
+            planned[step.id] = Planned(step=step, change=Change.MAKE, why="is not there")
+        elif seen.digest != step.digest:
+            why = seen.why or "is not as declared"
+            planned[step.id] = Planned(step=step, change=Change.ALTER, why=why, up=seen.up)
+    return planned
+
+
 def _removal(host: str, name: str) -> Planned:
     step = Step(id=f"stray/{name}@{host}", host=host, action=RemoveContainer(container=name))
-    return Planned(step=step, change=Change.REMOVE, why="nothing declares it any more")
+    return Planned(step=step, change=Change.REMOVE, why="nothing declares it any more", up=True)
+
+
+def _before(
+    removal: Planned, blueprint: Blueprint, planned: Mapping[str, Planned]
+) -> frozenset[str]:
+    """A container that moved to other hosts goes once it works there and requests go there."""
+    assert isinstance(removal.step.action, RemoveContainer)
+    name = removal.step.action.container
+    if not any(_runs(step, name) for step in blueprint.steps.values()):
+        return frozenset()
+    return frozenset(
+        id for id, p in planned.items() if _runs(p.step, name) or _runs(p.step, BALANCER)
+    )
+
+
+def _runs(step: Step, container: str) -> bool:
+    return isinstance(step.action, RunContainer) and step.action.container == container

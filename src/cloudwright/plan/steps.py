@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from cloudwright.declare.rollout import Batches, Rollout
 from cloudwright.declare.service import Health
 
 DIGEST_LENGTH = 16
@@ -67,12 +68,19 @@ class ContainerBody:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContainer:
-    """A container that runs, of this body and with config files of this digest, and healthy."""
+    """A container that runs, of this body and with config files of this digest, and healthy.
+
+    `members` are all hosts that have it, where one of them may depend on the others (not in
+    batches); `balancers` the hosts whose load balancer sends requests to it.
+    """
 
     container: str
     body: ContainerBody
     config_digest: str
     health: Health | None = None
+    rollout: Rollout = field(default_factory=Batches)
+    members: tuple[str, ...] = ()
+    balancers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

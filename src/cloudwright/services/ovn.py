@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import NORTHBOUND_PORT, SOUTHBOUND_PORT
+from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     CommandHealth,
     Container,
@@ -91,6 +92,7 @@ def _database(kind: str, database: str) -> Container:
         mounts=(RUN,),
         # A member that knows its leader takes writes; an open port alone says nothing.
         health=CommandHealth(command=("sh", "-c", f"{status} | grep -q '^Leader: [^u]'")),
+        rollout=Quorum(),
     )
 
 

@@ -7,6 +7,7 @@ import json
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     Container,
     File,
@@ -142,6 +143,7 @@ service = Service(
                 Permission(path="/var/lib/rabbitmq", owner="rabbitmq:rabbitmq", mode="0750"),
             ),
             health=TcpHealth(port=QUEUE_PORT),
+            rollout=Quorum(),
         ),
     ),
     secrets=lambda cloud: (PASSWORD_HASH,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
+from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     Container,
     File,
@@ -144,6 +145,7 @@ service = Service(
                 Permission(path="/run/mysqld", owner="mysql:mysql", mode="0755"),
             ),
             health=TcpHealth(port=PORT),
+            rollout=Quorum(),
             stop_seconds=120,
         ),
     ),

@@ -1,0 +1,36 @@
+"""How a container that several hosts have is remade: in which order, and how many at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quorum:
+    """Members vote: one after another, each healthy before the next, never below a majority.
+
+    The container's health must say that the member is part of the whole (synced, has a leader),
+    because the next one is stopped on that word.
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Canary:
+    """Any of them does: the first alone, then the rest, at most half of all at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batches:
+    """Each is its own host's affair: the first alone, then `percent` of all at a time.
+
+    Only the first one's failure ends it: of a thousand hosts one is always broken.
+    """
+
+    percent: int = 10
+
+    def at_once(self, hosts: int) -> int:
+        """How many of `hosts` are remade side by side; at least one."""
+        return max(1, hosts * self.percent // 100)
+
+
+Rollout = Quorum | Canary | Batches

@@ -1,0 +1,203 @@
+"""Order among hosts: how a plan remakes what several hosts have, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from cloudwright.declare.rollout import Batches, Canary, Quorum, Rollout
+from cloudwright.plan.steps import RunContainer, Step, WriteFiles
+
+Needs = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What must be done before each step (`needs`), and what must only be over (`after`)."""
+
+    needs: Needs
+    after: Needs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One host's part of a group: its container's step, and how the plan treats it.
+
+    `touches` is the planned step that stops or reloads it, empty when the plan leaves it alone.
+    `up`: it works now, so that to touch it takes something away. Where it does not, the step
+    only heals.
+    """
+
+    id: str
+    host: str
+    touches: str = ""
+    up: bool = True
+
+    @property
+    def is_risked(self) -> bool:
+        """Whether the plan takes away something that works."""
+        return bool(self.touches) and self.up
+
+    @property
+    def is_healed(self) -> bool:
+        """Whether the plan makes something work that does not."""
+        return bool(self.touches) and not self.up
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """The same container on every host that has it, in the blueprint's order."""
+
+    container: str
+    rollout: Rollout
+    members: tuple[Member, ...]
+
+    @property
+    def risked(self) -> tuple[Member, ...]:
+        """Members that work and are touched."""
+        return tuple(m for m in self.members if m.is_risked)
+
+    @property
+    def healed(self) -> tuple[Member, ...]:
+        """Members that do not work and are made to."""
+        return tuple(m for m in self.members if m.is_healed)
+
+
+def others_needed(rollout: Rollout, members: int) -> int:
+    """How many other members must work before one that works may be stopped.
+
+    A majority of three or more stays whole without it; of two, or where any of them does, the
+    other must be there.
+    """
+    match rollout:
+        case Quorum():
+            return members // 2 + 1 if members >= 3 else members - 1
+        case Canary():
+            return min(1, members - 1)
+        case Batches():
+            return 0
+        case _:
+            assert_never(rollout)
+
+
+def groups_of(steps: Mapping[str, Step], planned: Mapping[str, bool]) -> tuple[Group, ...]:
+    """Every container of the blueprint with its hosts; `planned` is step id → works now."""
+    found: dict[str, list[Step]] = {}
+    for step in steps.values():
+        if isinstance(step.action, RunContainer):
+            found.setdefault(step.action.container, []).append(step)
+    return tuple(_group(name, own, planned) for name, own in found.items())
+
+
+def _group(name: str, steps: Sequence[Step], planned: Mapping[str, bool]) -> Group:
+    assert isinstance(steps[0].action, RunContainer)
+    return Group(
+        container=name,
+        rollout=steps[0].action.rollout,
+        members=tuple(
+            Member(
+                id=step.id,
+                host=step.host,
+                touches=step.id if step.id in planned else "",
+                up=planned.get(step.id, True),
+            )
+            for step in steps
+        ),
+    )
+
+
+def order(steps: Mapping[str, Step], planned: Mapping[str, bool], needs: Needs) -> Order:
+    """`needs` of the planned steps, and the order in which hosts take their turns.
+
+    `planned` says of each planned step whether what it alters works now. What is made for the
+    first time is not held up: only what works, and is taken away for a moment, has to wait.
+    """
+    more: dict[str, set[str]] = {}
+    after: dict[str, set[str]] = {}
+    dropped: dict[str, frozenset[str]] = {}
+    exclusive = _exclusive_files(steps, planned)
+    for group in groups_of(steps, planned):
+        if not group.risked:
+            continue
+        risked = frozenset(m.touches for m in group.risked)
+        for member in group.members:
+            if member.touches:  # in a cluster that exists, nobody waits for its founder
+                dropped[member.touches] = risked
+        for link in _links(group):
+            to = more if link.must_succeed else after
+            for id in (link.id, *exclusive.get(link.id, ())):
+                to.setdefault(id, set()).add(link.before)
+    return Order(
+        needs={
+            id: (wanted - dropped.get(id, frozenset())) | more.get(id, set())
+            for id, wanted in needs.items()
+        },
+        after={id: frozenset(before) for id, before in after.items()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Link:
+    """Step `id` comes once `before` is over; and only if it went well, when `must_succeed`."""
+
+    id: str
+    before: str
+    must_succeed: bool = True
+
+
+def _links(group: Group) -> Iterable[_Link]:
+    risked = [m.touches for m in group.risked]
+    healed = [m.touches for m in group.healed]
+    match group.rollout:
+        case Quorum():
+            yield from _all_after(risked, healed)
+            yield from _window(risked, 1)
+        case Canary():
+            spare = sum(m.up for m in group.members) > 1
+            yield from _all_after(risked, healed, must_succeed=not spare)
+            yield from _window(risked, max(1, len(group.members) // 2))
+        case Batches() as batches:
+            size = batches.at_once(len(group.members))
+            yield from _window(risked, size, must_succeed=False)
+        case _:
+            assert_never(group.rollout)
+
+
+def _all_after(
+    ids: Sequence[str], before: Sequence[str], *, must_succeed: bool = True
+) -> Iterable[_Link]:
+    """What does not work is healed before anything that works is touched."""
+    for id in ids:
+        for one in before:
+            yield _Link(id=id, before=one, must_succeed=must_succeed)
+
+
+def _window(ids: Sequence[str], size: int, *, must_succeed: bool = True) -> Iterable[_Link]:
+    """The first alone; then each once the one `size` places before it is over.
+
+    A moving window keeps `size` of them busy all the time, with one link each.
+    """
+    for place, id in enumerate(ids[1:], 1):
+        yield _Link(id=id, before=ids[0])
+        if place > size:
+            yield _Link(id=id, before=ids[place - size], must_succeed=must_succeed)
+
+
+def _exclusive_files(
+    steps: Mapping[str, Step], planned: Mapping[str, bool]
+) -> Mapping[str, tuple[str, ...]]:
+    """Planned container or reload → the planned files that nothing else reads.
+
+    They wait with it, so that a config which its canary could not bear reaches no other host.
+    """
+    readers: dict[str, list[str]] = {}
+    for id in planned:
+        for need in steps[id].needs if id in steps else ():
+            if need in planned and isinstance(steps[need].action, WriteFiles):
+                readers.setdefault(need, []).append(id)
+    found: dict[str, list[str]] = {}
+    for files, users in readers.items():
+        if len(users) == 1:
+            found.setdefault(users[0], []).append(files)
+    return {user: tuple(files) for user, files in found.items()}

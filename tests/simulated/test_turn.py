@@ -1,0 +1,101 @@
+"""A container that works is stopped only while enough others of it work, whatever was planned."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloudwright.declare.rollout import Canary, Quorum, Rollout
+from cloudwright.declare.service import CommandHealth
+from cloudwright.engine.api import ContainerSpec
+from cloudwright.engine.clock import run_virtual
+from cloudwright.engine.fake import FakeEngine
+from cloudwright.errors import StepFailed
+from cloudwright.execute.fleet import Fleet, Member
+from cloudwright.execute.turn import await_turn
+from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
+from cloudwright.plan.steps import ContainerBody, RunContainer, Step
+from cloudwright.transport.fake import FakeHost
+
+NAMES = ("one", "two", "three")
+CLOUD = Cloud(
+    name="tiny",
+    sites=(Site(name="a"),),
+    hosts=tuple(
+        Host(name=name, address=f"10.0.0.{n}", site="a", roles=("control",))
+        for n, name in enumerate(NAMES, 1)
+    ),
+    networks=Networks(
+        management=Network(cidr="10.0.0.0/24"),
+        external=External(
+            cidr="203.0.113.0/24",
+            gateway="203.0.113.1",
+            pool_start="203.0.113.10",
+            pool_end="203.0.113.20",
+        ),
+    ),
+    api=Api(internal="10.0.0.1", external="10.0.0.1"),
+)
+
+
+def step_on(host: str, rollout: Rollout) -> Step:
+    action = RunContainer(
+        container="c",
+        body=ContainerBody(image="i", image_id="", environment={}, binds=()),
+        config_digest="",
+        health=CommandHealth(command=("works",)),
+        rollout=rollout,
+        members=NAMES,
+    )
+    return Step(id=f"s/c@{host}", host=host, action=action)
+
+
+async def fleet_with(*running: str) -> tuple[Fleet, dict[str, FakeEngine]]:
+    engines = {name: FakeEngine(name) for name in NAMES}
+    for name in running:
+        engines[name].add_image("i")
+        await engines[name].create(ContainerSpec(name="c", image="i"))
+        await engines[name].start("c")
+    members = {n: Member(host=FakeHost(n), engine=e) for n, e in engines.items()}
+    return Fleet(members=members), engines
+
+
+@pytest.mark.parametrize(
+    ("rollout", "running", "allowed"),
+    [
+        (Quorum(), NAMES, True),
+        (Quorum(), ("one", "two"), False),
+        (Quorum(), ("two",), True),  # it does not work itself: nothing is taken away
+        (Canary(), ("one", "two"), True),
+        (Canary(), ("one",), False),
+        (Canary(), (), True),
+    ],
+)
+def test_who_may_be_stopped(rollout: Rollout, running: tuple[str, ...], allowed: bool) -> None:
+    async def story() -> None:
+        fleet, _ = await fleet_with(*running)
+        turn = await_turn(step_on("one", rollout), fleet, CLOUD, lambda reason: None)
+        if allowed:
+            await turn
+        else:
+            with pytest.raises(StepFailed, match="too few others") as caught:
+                await turn
+            assert "three: is not there" in caught.value.why
+
+    run_virtual(story())
+
+
+def test_it_waits_until_the_cluster_is_whole_again() -> None:
+    async def story() -> None:
+        fleet, engines = await fleet_with(*NAMES)
+        await engines["two"].stop("c")
+        told: list[str] = []
+        turn = asyncio.create_task(await_turn(step_on("one", Quorum()), fleet, CLOUD, told.append))
+        await asyncio.sleep(10)
+        assert not turn.done()
+        assert told == ["c on two to work"]
+        await engines["two"].start("c")
+        await turn
+
+    run_virtual(story())

@@ -1,0 +1,213 @@
+"""Hosts that have the same container take turns; what is made for the first time never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from cloudwright.declare.rollout import Batches, Canary, Quorum, Rollout
+from cloudwright.errors import UnsafePlan
+from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.checks import Standing, breaches, check, may_stop
+from cloudwright.plan.difference import Change, Observed, Plan, Seen, make_plan
+from cloudwright.plan.rollout import others_needed
+from cloudwright.plan.steps import (
+    ConfigFile,
+    ContainerBody,
+    MakeVolume,
+    RunContainer,
+    Step,
+    WriteFiles,
+)
+
+BODY = ContainerBody(image="i", image_id="1", environment={}, binds=())
+
+
+def fleet(
+    rollout: Rollout, count: int, needs: Mapping[int, frozenset[str]] | None = None
+) -> Blueprint:
+    """The container `c` with its files and its volume on hosts h0, h1, …"""
+    steps = []
+    members = tuple(f"h{n}" for n in range(count))
+    for place, host in enumerate(members):
+        files = WriteFiles(directory="/d", files=(ConfigFile(name="f", text="x"),))
+        steps.append(Step(id=f"s/files/c@{host}", host=host, action=files))
+        steps.append(Step(id=f"s/volume/v@{host}", host=host, action=MakeVolume(volume="v")))
+        action = RunContainer(
+            container="c",
+            body=BODY,
+            config_digest="x",
+            rollout=rollout,
+            members=members,
+        )
+        own = frozenset({f"s/files/c@{host}", f"s/volume/v@{host}"})
+        extra = (needs or {}).get(place, frozenset())
+        steps.append(Step(id=id_of(place), host=host, action=action, needs=own | extra))
+    return Blueprint(cloud="c", steps={s.id: s for s in steps}, secrets={})
+
+
+def id_of(place: int) -> str:
+    return f"s/c@h{place}"
+
+
+def plan_of(wanted: Blueprint, **changed: Seen | None) -> Plan:
+    """The plan when all is as declared but what is named: `h1=None` is not there at all."""
+    seen = {id: Seen(digest=step.digest) for id, step in wanted.steps.items()}
+    for host, what in changed.items():
+        for id in (f"s/c@{host}", f"s/files/c@{host}"):
+            if what is None:
+                del seen[id]
+            else:
+                seen[id] = what
+    return make_plan(wanted, Observed(seen=seen))
+
+
+OLD = Seen(digest="old")
+DOWN = Seen(digest="old", up=False)
+
+
+def all_old(count: int) -> dict[str, Seen | None]:
+    return {f"h{n}": OLD for n in range(count)}
+
+
+@pytest.mark.parametrize(
+    "rollout", [Quorum(), Canary(), Batches()], ids=lambda r: type(r).__name__
+)
+def test_what_is_made_for_the_first_time_waits_for_no_other_host(rollout: Rollout) -> None:
+    wanted = fleet(rollout, 5)
+    plan = make_plan(wanted, Observed())
+    assert not plan.after
+    assert {id: plan.needs[id] for id in wanted.steps} == {
+        id: step.needs for id, step in wanted.steps.items()
+    }
+
+
+def test_quorum_members_take_turns() -> None:
+    plan = plan_of(fleet(Quorum(), 3), **all_old(3))
+    assert plan.needs[id_of(0)] == {"s/files/c@h0"}
+    assert plan.needs[id_of(1)] == {"s/files/c@h1", id_of(0)}
+    assert id_of(1) in plan.needs[id_of(2)]
+
+
+def test_a_members_new_config_waits_with_it() -> None:
+    plan = plan_of(fleet(Quorum(), 3), **all_old(3))
+    assert plan.needs["s/files/c@h0"] == frozenset()
+    assert plan.needs["s/files/c@h1"] == {id_of(0)}
+
+
+def test_a_member_that_is_down_is_healed_before_another_is_touched() -> None:
+    plan = plan_of(fleet(Quorum(), 3), h0=OLD, h1=OLD, h2=DOWN)
+    assert id_of(2) in plan.needs[id_of(0)]
+    assert id_of(2) in plan.needs[id_of(1)]
+    assert not plan.needs[id_of(2)] & {id_of(0), id_of(1)}
+
+
+def test_a_cluster_that_exists_has_no_founder() -> None:
+    founded_by_first = {n: frozenset({id_of(0)}) for n in (1, 2)}
+    wanted = fleet(Quorum(), 3, founded_by_first)
+    assert id_of(0) in make_plan(wanted, Observed()).needs[id_of(2)]
+    plan = plan_of(wanted, h0=OLD, h2=None)
+    assert id_of(0) not in plan.needs[id_of(2)]
+    assert id_of(2) in plan.needs[id_of(0)]
+
+
+def test_a_canary_goes_first_and_alone() -> None:
+    plan = plan_of(fleet(Canary(), 4), **all_old(4))
+    assert all(id_of(0) in plan.needs[id_of(n)] for n in (1, 2, 3))
+    assert not plan.needs[id_of(2)] & {id_of(1)}  # two of four side by side
+    assert id_of(1) in plan.needs[id_of(3)]
+
+
+def test_an_only_backend_waits_for_the_one_that_is_made_beside_it() -> None:
+    plan = plan_of(fleet(Canary(), 2), h0=OLD, h1=None)
+    assert id_of(1) in plan.needs[id_of(0)]
+
+
+def test_a_host_that_cannot_be_healed_does_not_hold_up_backends_that_can_spare_one() -> None:
+    plan = plan_of(fleet(Canary(), 3), h0=OLD, h1=OLD, h2=None)
+    assert id_of(2) in plan.after[id_of(0)]
+    assert id_of(2) not in plan.needs[id_of(0)]
+
+
+def test_batches_keep_a_tenth_busy_and_only_the_first_ends_them() -> None:
+    plan = plan_of(fleet(Batches(percent=10), 40), **all_old(40))
+    assert all(id_of(0) in plan.needs[id_of(n)] for n in range(1, 40))
+    assert plan.after[id_of(5)] == {id_of(1)}
+    assert plan.after[id_of(39)] == {id_of(35)}
+    assert id_of(1) not in plan.needs[id_of(5)]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "members", "others"),
+    [
+        (Quorum(), 1, 0),
+        (Quorum(), 2, 1),
+        (Quorum(), 3, 2),
+        (Quorum(), 4, 3),
+        (Quorum(), 5, 3),
+        (Canary(), 1, 0),
+        (Canary(), 3, 1),
+        (Batches(), 9, 0),
+    ],
+)
+def test_how_many_others_must_work(rollout: Rollout, members: int, others: int) -> None:
+    assert others_needed(rollout, members) == others
+    step = fleet(rollout, members).steps[id_of(0)]
+    assert may_stop(step, others)
+    assert not others or not may_stop(step, others - 1)
+
+
+def test_an_ordered_plan_is_allowed() -> None:
+    for rollout in (Quorum(), Canary(), Batches()):
+        for count in (1, 2, 3, 5):
+            wanted = fleet(rollout, count)
+            check(plan_of(wanted, **all_old(count)), wanted)
+
+
+def test_a_plan_whose_order_was_lost_is_refused() -> None:
+    wanted = fleet(Quorum(), 3)
+    plan = plan_of(wanted, **all_old(3))
+    loose = {id: wanted.steps[id].needs for id in plan.needs}
+    wild = Plan(cloud="c", planned=plan.planned, needs=loose, unchanged=0)
+    with pytest.raises(UnsafePlan, match="stops c on h0 while h1, h2 may not work"):
+        check(wild, wanted)
+
+
+def test_healing_never_needs_permission() -> None:
+    wanted = fleet(Quorum(), 3)
+    check(plan_of(wanted, h0=DOWN, h1=DOWN, h2=DOWN), wanted)
+
+
+def test_a_stray_goes_once_its_successors_work() -> None:
+    wanted = fleet(Canary(), 2)
+    plan = make_plan(wanted, Observed(strays=(("old", "c"), ("old", "unknown"))))
+    assert [p.change for p in plan.planned][-2:] == [Change.REMOVE] * 2
+    assert plan.needs["stray/c@old"] == {id_of(0), id_of(1)}
+    assert plan.needs["stray/unknown@old"] == frozenset()
+
+
+def standing(*places: int, volumes: tuple[int, ...] = ()) -> Standing:
+    return Standing(
+        up=frozenset(map(id_of, places)),
+        volumes=frozenset(f"s/volume/v@h{n}" for n in volumes),
+    )
+
+
+def test_a_step_may_not_take_the_majority_away() -> None:
+    wanted = fleet(Quorum(), 3)
+    assert list(breaches(standing(0, 1, 2), standing(0, 1), wanted)) == []
+    assert list(breaches(standing(0, 1), standing(0), wanted)) == ["c: 1 of 3 work, 2 must"]
+    assert list(breaches(standing(0), standing(), wanted)) == []  # it was lost before
+
+
+def test_a_step_may_not_take_the_last_backend_away() -> None:
+    wanted = fleet(Canary(), 2)
+    assert list(breaches(standing(0), standing(), wanted)) == ["c: 0 of 2 work, 1 must"]
+    assert list(breaches(standing(0), standing(), fleet(Canary(), 1))) == []
+
+
+def test_a_step_may_not_remove_a_volume() -> None:
+    wanted = fleet(Batches(), 1)
+    before, after = standing(volumes=(0,)), standing()
+    assert list(breaches(before, after, wanted)) == ["s/volume/v@h0: the volume is gone"]
