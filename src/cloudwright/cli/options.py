@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import click
 
 DEFAULT_CLOUD = "cloud.yaml"
+PLAN_SUFFIX = ".json"
+"""How the file of a plan ends: what tells it from a cloud's on the command line."""
 LINE = 240
 """Characters."""
 
@@ -39,6 +42,33 @@ def with_cloud_option(verb: Verb) -> Verb:
         return verb(path=Path(cloud_option or DEFAULT_CLOUD), **rest)
 
     return wrapped
+
+
+def with_cloud_and_plan(verb: Verb) -> Verb:
+    """Give the verb a `path` as `with_cloud` does, and a `file`: the plan's, or None."""
+
+    @click.argument("given", metavar="[CLOUD] [PLAN.json]", nargs=-1)
+    @_cloud_option
+    @functools.wraps(verb)
+    def wrapped(*, given: tuple[str, ...], cloud_option: str | None, **rest: Any) -> Any:
+        plans = [name for name in given if name.endswith(PLAN_SUFFIX)]
+        clouds = {name for name in given if name not in plans}
+        clouds |= {cloud_option} if cloud_option else set()
+        if len(clouds) > 1:
+            raise click.UsageError("two clouds are named; one is enough")
+        if len(plans) > 1:
+            raise click.UsageError("two plans are named; one is enough")
+        file = Path(plans[0]) if plans else None
+        return verb(path=Path(*clouds or {DEFAULT_CLOUD}), file=file, **rest)
+
+    return wrapped
+
+
+def may_ask(yes: bool) -> bool:
+    """Whether to ask before acting; a usage error where nobody could answer."""
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("no terminal to ask on: give --yes")
+    return not yes
 
 
 def _cloud_option(verb: Verb) -> Verb:

@@ -8,32 +8,48 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import with_cloud
+from cloudwright.cli.options import PLAN_SUFFIX, with_cloud
+from cloudwright.cli.selection import plan_text, selection_of, with_selection
 
 CHANGES = 10
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON, on stdout.")
+@click.option("--out", metavar="FILE", help="Write the plan to FILE, for `apply FILE`.")
+@with_selection
 @with_cloud
-def plan(path: Path, as_json: bool) -> int:
+def plan(
+    path: Path, as_json: bool, out: str | None, only: tuple[str, ...], hosts: tuple[str, ...]
+) -> int:
     """Show what `apply` would do to make the hosts what CLOUD describes.
 
     One line a step: + made, ~ altered, - removed; every privilege of a container with its reason.
-    Exits 0 when there is nothing to do, 10 when there is.
+    Exits 0 when there is nothing to do, 10 when there is. A FILE holds this very plan, sealed:
+    `apply FILE` does it, or refuses when anything has moved since.
     """
-    return asyncio.run(_plan(path, as_json))
+    if out and not out.endswith(PLAN_SUFFIX):
+        raise click.UsageError(f"a plan's file ends in {PLAN_SUFFIX}: {out}")
+    return asyncio.run(_plan(path, as_json, Path(out) if out else None, only, hosts))
 
 
-async def _plan(path: Path, as_json: bool) -> int:
+async def _plan(
+    path: Path, as_json: bool, out: Path | None, only: tuple[str, ...], hosts: tuple[str, ...]
+) -> int:
+    from cloudwright.execute.proposal import propose, save
     from cloudwright.execute.session import open_session
-    from cloudwright.plan.explain import explain, explain_json
+    from cloudwright.plan.explain import explain_json
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:
-        blueprint, _, found = await session.plan()
+        proposal = await propose(session, selection_of(session, only, hosts))
+        if out:
+            await save(session, proposal.contract, out)
     if as_json:
-        click.echo(json.dumps(explain_json(found, blueprint, SERVICES), indent=2))
+        whole = explain_json(proposal.plan, proposal.blueprint, SERVICES)
+        click.echo(json.dumps(whole, indent=2))
     else:
-        click.echo(explain(found, blueprint, SERVICES))
-    return 0 if found.is_empty else CHANGES
+        click.echo(plan_text(proposal, SERVICES, whole=True))
+        if out:
+            click.echo(f"written to {out}")
+    return 0 if proposal.plan.is_empty else CHANGES

@@ -1,0 +1,67 @@
+"""The options that choose a part of a cloud: `--only SERVICE` and `--host HOST`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cloudwright.declare.service import Service
+    from cloudwright.execute.proposal import Proposal
+    from cloudwright.execute.session import Session
+    from cloudwright.plan.select import Selection
+
+Verb = Callable[..., Any]
+
+
+def with_selection(verb: Verb) -> Verb:
+    """Give the verb `only` and `hosts`, tuples of names."""
+    only = click.option(
+        "--only", multiple=True, metavar="SERVICE", help="This service and what it needs; again."
+    )
+    host = click.option(
+        "--host",
+        "hosts",
+        multiple=True,
+        metavar="HOST",
+        help="This host and what it needs; again.",
+    )
+    return only(host(verb))
+
+
+def selection_of(session: Session, only: Sequence[str], hosts: Sequence[str]) -> Selection:
+    """The selection, or a usage error with the name that is nearest to one that is unknown."""
+    from cloudwright.plan.select import Selection
+
+    _known("service", only, (service.name for service in session.services))
+    _known("host", hosts, (host.name for host in session.cloud.hosts))
+    return Selection(services=tuple(only), hosts=tuple(hosts))
+
+
+def plan_text(proposal: Proposal, services: Sequence[Service], *, whole: bool) -> str:
+    """A proposal as text: every step when `whole`, else their number; and which part it is."""
+    from cloudwright.plan.explain import explain, summary
+
+    plan = proposal.plan
+    if whole or plan.is_empty:
+        text = explain(plan, proposal.blueprint, services)
+    else:
+        text = f"{plan.cloud}: {summary(plan)}"
+    selection = proposal.contract.origin.selection
+    if selection.is_whole:
+        return text
+    along = {p.step.id.partition("/")[0] for p in plan.planned if p.step.id in proposal.along}
+    taken = f"; taken along, since it needs them: {', '.join(sorted(along))}" if along else ""
+    return f"{text}\nonly {selection}{taken}"
+
+
+def _known(kind: str, given: Iterable[str], names: Iterable[str]) -> None:
+    known = list(names)
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+            raise click.UsageError(f"there is no {kind} {name!r}{hint}")

@@ -1,0 +1,95 @@
+"""A plan of one cloud, or of a part of it, with the contract that it makes; kept in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright import __version__
+from cloudwright.errors import HostError, UnsafePlan
+from cloudwright.execute.access import write_private
+from cloudwright.execute.session import Session
+from cloudwright.execute.source import description_digest
+from cloudwright.plan import sealed
+from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.contract import Contract, Origin, contract_of, hold
+from cloudwright.plan.difference import Plan, make_plan
+from cloudwright.plan.select import Selection, restrict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """What would be done; `along` are ids that a selection brought only for others' needs."""
+
+    blueprint: Blueprint
+    plan: Plan
+    contract: Contract
+    along: frozenset[str]
+
+
+async def propose(session: Session, selection: Selection) -> Proposal:
+    """Look at the hosts and plan what the selection lacks; writes nothing outside the vault."""
+    # The description is read before the hosts are: what is changed meanwhile counts as changed.
+    origin = await _origin(session, selection)
+    blueprint, observed, _ = await session.plan()
+    part = restrict(blueprint, observed, selection)
+    plan = make_plan(part.blueprint, part.observed)
+    return Proposal(
+        blueprint=part.blueprint,
+        plan=plan,
+        contract=contract_of(origin, part.blueprint, part.observed, plan),
+        along=part.along,
+    )
+
+
+async def propose_again(session: Session, shown: Contract) -> Proposal:
+    """The plan of `shown`, made anew; UnsafePlan with what moved when it is not the same."""
+    proposal = await propose(session, shown.origin.selection)
+    hold(shown, proposal.contract)
+    return proposal
+
+
+async def save(session: Session, contract: Contract, path: Path) -> None:
+    """Write the contract to a file, whole or not at all, for its owner alone; or HostError."""
+    text = sealed.write(contract, await _seal(session))
+    try:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(None, "no such directory", str(path.parent))
+        write_private(path, text)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise HostError("the plan cannot be written", where=str(path), why=why) from error
+
+
+async def read(session: Session, path: Path) -> Contract:
+    """The contract that a file holds; UnsafePlan when it is none for this cloud and version."""
+    expected = await _origin(session, Selection())
+    try:
+        text = path.read_bytes().decode(errors="replace")
+    except OSError as error:
+        raise UnsafePlan(
+            "the plan cannot be read",
+            where=str(path),
+            why=error.strerror or str(error),
+            hint="`cloudwright plan --out` writes one",
+        ) from error
+    return sealed.read(text, str(path), expected, await _seal(session))
+
+
+async def _origin(session: Session, selection: Selection) -> Origin:
+    return Origin(
+        cloud=session.cloud.name,
+        identity=sealed.identity_of(await _seal(session)),
+        description=description_digest(session.path, session.cloud.overrides_dir),
+        version=__version__,
+        release=session.cloud.release,
+        made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        selection=selection,
+    )
+
+
+async def _seal(session: Session) -> str:
+    values = await asyncio.to_thread(session.vault.values, {sealed.SEAL})
+    return values[str(sealed.SEAL)]
