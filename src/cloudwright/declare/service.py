@@ -219,9 +219,14 @@ class Service:
     secrets: Callable[[Cloud], tuple[Secret, ...]] = lambda cloud: ()
 
 
-def hosts_of(cloud: Cloud, container: Container) -> tuple[Host, ...]:
-    """The hosts that run `container`: those of its role, none when the cloud does not have it."""
-    return cloud.hosts_with(container.role) if container.when(cloud) else ()
+def hosts_of(cloud: Cloud, container: Container, only: Host | None = None) -> tuple[Host, ...]:
+    """The hosts that run `container`: those of its role, none when the cloud does not have it;
+    with `only` that host or none."""
+    if not container.when(cloud):
+        return ()
+    if only:
+        return (only,) if only.has(container.role) else ()
+    return cloud.hosts_with(container.role)
 
 
 def rollout_of(container: Container) -> Rollout:

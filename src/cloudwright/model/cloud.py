@@ -62,6 +62,10 @@ class Host:
     ssh: Ssh = field(default_factory=Ssh)
     """How it is reached; what is not given is taken from the cloud's own `ssh`."""
 
+    def has(self, role: str) -> bool:
+        """Whether it has `role` (`network+compute`: either)."""
+        return any(one in self.roles for one in role.split("+"))
+
     @property
     def tunnel(self) -> str:
         """The address that tunnels between hosts end at."""
@@ -170,12 +174,17 @@ class Cloud:
     network: NetworkChoices = field(default_factory=NetworkChoices)
     overrides_dir: str = "config"
     """The operator's own INI files, a directory beside `cloud.yaml`; merged last."""
+    _by_role: dict[str, tuple[Host, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    # Asked for each container of each host: to look through all hosts each time is quadratic.
 
     def hosts_with(self, role: str) -> tuple[Host, ...]:
         """The hosts of `role` (`network+compute`: of either), in the file's order; none for a
         role that nobody has."""
-        wanted = role.split("+")
-        return tuple(h for h in self.hosts if any(r in h.roles for r in wanted))
+        if role not in self._by_role:
+            self._by_role[role] = tuple(h for h in self.hosts if h.has(role))
+        return self._by_role[role]
 
     def host(self, name: str) -> Host:
         """The host called `name`; KeyError when there is none."""

@@ -181,7 +181,8 @@ def read_fields(
     # A thing's place is its name; that of a group without one is its first key.
     at: Tree = name or tree
     hints = get_type_hints(hint)
-    fields = {f.name: f for f in dataclasses.fields(hint) if name is None or f.name != "name"}
+    shown = (f for f in dataclasses.fields(hint) if f.init)
+    fields = {f.name: f for f in shown if name is None or f.name != "name"}
     values: dict[str, Any] = {} if name is None else {"name": name.text}
     whole = True
     given = {key.text for key, _ in tree.pairs}

@@ -53,9 +53,8 @@ class Needs:
         for service in self.services:
             for container in service.containers:
                 if container.name == name or (service.name == name and service is not own):
-                    hosts = hosts_of(self.cloud, container)
-                    chosen = (h for h in hosts if not here or h.name == host.name)
-                    yield from (f"{service.name}/{container.name}@{h.name}" for h in chosen)
+                    hosts = hosts_of(self.cloud, container, host if here else None)
+                    yield from (f"{service.name}/{container.name}@{h.name}" for h in hosts)
             if service.name == name and service is not own:
                 yield from self._jobs(service)
 
@@ -84,8 +83,9 @@ class Needs:
         for switch in service.switches:
             if rest == f"switch/{switch.name}":
                 hosts = self.cloud.hosts_with(switch.role)
-                chosen = (h for h in hosts if not here or h.name == host.name)
-                yield from (f"{name}@{h.name}" for h in chosen)
+                if here:
+                    hosts = (host,) if host.has(switch.role) else ()
+                yield from (f"{name}@{h.name}" for h in hosts)
                 return
         for job in service.jobs:
             if job.name == rest:
