@@ -15,17 +15,22 @@ import pytest
 
 from cloudwright.cli.main import error_text
 from cloudwright.errors import CloudError
-from cloudwright.model.load import load
+from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.contract import Contract, Origin, contract_of, hold
 from cloudwright.plan.difference import Observed, Seen, make_plan
 from cloudwright.plan.sealed import identity_of, read, write
 from cloudwright.plan.select import Selection, restrict
-from tests.golden.test_examples import blueprint_of
+from cloudwright.plan.steps import MakeVolume, Step
 
 HERE = Path(__file__).parent / "refusals"
 REWRITE = "CLOUDWRIGHT_GOLDEN"
 SEAL = "a seal"
-BLUEPRINT = blueprint_of(load(Path(__file__).parents[2] / "examples" / "aio.yaml"))
+IDS = (*(f"nova/nova-{n:02}@aio" for n in range(25)), "glance/volume/glance@aio", "web/web@aio")
+BLUEPRINT = Blueprint(
+    cloud="aio",
+    steps={id: Step(id=id, host="aio", action=MakeVolume(volume=id)) for id in IDS},
+    secrets={},
+)
 OBSERVED = Observed(
     seen={
         id: Seen(digest=step.digest) for id, step in BLUEPRINT.steps.items() if "glance" not in id
@@ -64,9 +69,9 @@ def edited() -> str:
 def elsewhere() -> Observed:
     """A container stopped, one gone, a file changed and a container that nobody declared."""
     seen = dict(OBSERVED.seen)
-    seen["nova/nova-api@aio"] = Seen(digest="drifted", why="is exited, not running")
+    seen["nova/nova-01@aio"] = Seen(digest="drifted", why="is exited, not running")
     seen["glance/volume/glance@aio"] = Seen(digest="new")
-    del seen["horizon/horizon@aio"]
+    del seen["web/web@aio"]
     return Observed(seen=seen, strays=(("aio", "old-api"),))
 
 

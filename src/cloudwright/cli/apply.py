@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import may_ask, with_cloud_and_plan
+from cloudwright.cli.options import confirmed, may_ask, with_cloud_and_plan
 from cloudwright.cli.selection import plan_text, selection_of, with_selection
 
 DECLINED = 1
@@ -52,6 +52,7 @@ async def _apply(
     from cloudwright.cli.outcome import raise_unless_whole
     from cloudwright.cli.view_plain import watch
     from cloudwright.execute.access import write_access
+    from cloudwright.execute.interrupts import cancelling
     from cloudwright.execute.proposal import propose, propose_again, read
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
@@ -64,12 +65,12 @@ async def _apply(
         click.echo(plan_text(proposal, SERVICES, whole=ask))
         if not proposal.plan.is_empty:
             if ask:
-                if not click.confirm("do it?"):
+                if not confirmed("do it?"):
                     click.echo("nothing was touched")
                     return DECLINED
                 # Whoever was asked may have taken an hour over it.
                 proposal = await propose_again(session, proposal.contract)
-            with watch(plain) as tell:
+            with watch(plain) as tell, cancelling():
                 outcome = await session.execute(proposal.blueprint, proposal.plan, tell)
             raise_unless_whole(outcome, proposal.plan)
         access = await write_access(session.state, session.cloud, session.vault)

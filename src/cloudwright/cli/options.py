@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -69,6 +70,16 @@ def may_ask(yes: bool) -> bool:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("no terminal to ask on: give --yes")
     return not yes
+
+
+def confirmed(question: str) -> bool:
+    """Ask, yes or no; Ctrl-C at the question ends the program as it does anywhere else."""
+    # asyncio's own handler only cancels a task, which cannot run while we wait for a key.
+    asking = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question)
+    finally:
+        signal.signal(signal.SIGINT, asking)
 
 
 def _cloud_option(verb: Verb) -> Verb:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cloudwright.errors import Interrupted, StepFailed
-from cloudwright.execute.events import Outcome
+from cloudwright.execute.events import Outcome, StopAsked
 from cloudwright.plan.difference import Plan
 
-STOPPING = "interrupted: running steps go on to their end; Ctrl-C again stops at once"
+SHOWN = 12
+"""Ids that a text names before it counts the rest."""
 
 AGAIN = "`cloudwright apply` goes on where this stopped"
 
@@ -21,7 +23,9 @@ def raise_unless_whole(outcome: Outcome, plan: Plan) -> None:
     if outcome.interrupted and not outcome.failed:
         left = len(plan.planned) - len(outcome.done)
         raise Interrupted(
-            f"interrupted: {len(outcome.done)} steps done, {left} left", hint=f"{AGAIN}; {logs}"
+            f"interrupted: {len(outcome.done)} steps done, {left} left",
+            why=_left(outcome, plan),
+            hint=f"{AGAIN}; {logs}",
         )
     count = len(outcome.failed)
     raise StepFailed(
@@ -30,6 +34,28 @@ def raise_unless_whole(outcome: Outcome, plan: Plan) -> None:
         why="\n".join(f"{id}: {_first(text)}" for id, text in outcome.failed.items()),
         hint=f"{AGAIN}; {logs}",
     )
+
+
+def stopping_text(event: StopAsked) -> str:
+    """What a view says at the first Ctrl-C."""
+    going = some(event.running) or "no step runs"
+    return (
+        f"interrupted: goes on to its end: {going}; {event.left} others are not begun; "
+        "Ctrl-C again stops at once"
+    )
+
+
+def some(ids: Sequence[str]) -> str:
+    """Some ids in one line, and how many more there are."""
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more
+
+
+def _left(outcome: Outcome, plan: Plan) -> str:
+    over = {*outcome.done, *outcome.cut}
+    left = [p.step.id for p in plan.planned if p.step.id not in over]
+    lines = [f"stopped in the middle: {some(outcome.cut)}"] if outcome.cut else []
+    return "\n".join([*lines, f"not begun: {some(left)}"] if left else lines)
 
 
 def _first(text: str) -> str:

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cloudwright.cli.options import clip
-from cloudwright.cli.outcome import STOPPING
+from cloudwright.cli.outcome import stopping_text
 from cloudwright.execute.events import (
-    INTERRUPTED,
     Event,
     RunEnded,
     RunStarted,
@@ -19,6 +18,7 @@ from cloudwright.execute.events import (
     StepSkipped,
     StepStarted,
     StepWaits,
+    StopAsked,
     Tell,
 )
 from cloudwright.execute.journal import Journal
@@ -32,7 +32,6 @@ class PlainView:
     began: float = 0.0
     total: int = 0
     over: int = 0
-    interrupted: bool = False
     hosts: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
@@ -53,10 +52,9 @@ class PlainView:
                 for line in error.splitlines():
                     self.write(f"           {clip(line)}")
             case StepSkipped(id=id, because=because, at=at):
-                if because == INTERRUPTED and not self.interrupted:
-                    self.interrupted = True
-                    self._line(at, STOPPING)
                 self._end(at, f"skipped {self._place(id)} because of {because}")
+            case StopAsked(at=at):
+                self._line(at, stopping_text(event))
             case RunEnded(done=done, failed=failed, skipped=skipped, seconds=seconds, at=at):
                 self._line(
                     at, f"{done} done, {failed} failed, {skipped} skipped in {seconds:.1f} s"

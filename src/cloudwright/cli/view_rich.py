@@ -15,9 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudwright.cli.options import clip
-from cloudwright.cli.outcome import STOPPING
+from cloudwright.cli.outcome import stopping_text
 from cloudwright.execute.events import (
-    INTERRUPTED,
     Event,
     RunEnded,
     RunStarted,
@@ -26,6 +25,7 @@ from cloudwright.execute.events import (
     StepSkipped,
     StepStarted,
     StepWaits,
+    StopAsked,
     Tell,
 )
 from cloudwright.plan.steps import Step
@@ -77,11 +77,11 @@ class LiveView:
                     self.say(f"[green]✓[/] {escape(id)} [dim]{seconds:.1f} s[/]")
             case StepFailure():
                 self._fail(event)
-            case StepSkipped(id=id, because=because):
-                if because == INTERRUPTED and not self.skipped:
-                    self.say(f"[yellow]{STOPPING}[/]")
+            case StepSkipped(id=id):
                 self._end(id)
                 self.skipped += 1
+            case StopAsked():
+                self.say(f"[yellow]{escape(stopping_text(event))}[/]")
             case RunEnded():
                 self._sum_up(event)
 

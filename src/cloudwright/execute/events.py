@@ -69,6 +69,19 @@ class StepSkipped:
     at: float
 
 
+CUT = "stopped in the middle; what is there of it is found and put right by the next `apply`"
+"""The error of a step that a second Ctrl-C ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StopAsked:
+    """Ctrl-C: the `running` steps (ids) go on to their end, `left` others are not begun."""
+
+    running: tuple[str, ...]
+    left: int
+    at: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunEnded:
     """The run is over."""
@@ -80,19 +93,32 @@ class RunEnded:
     at: float
 
 
-Event = RunStarted | StepStarted | StepWaits | StepDone | StepFailure | StepSkipped | RunEnded
+Event = (
+    RunStarted
+    | StepStarted
+    | StepWaits
+    | StepDone
+    | StepFailure
+    | StepSkipped
+    | StopAsked
+    | RunEnded
+)
 Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a run ended: ids of steps by result, and the errors."""
+    """How a run ended: ids of steps by result, and the errors.
+
+    `interrupted` is whether Ctrl-C ended it; `cut` are the ids that a second one stopped midway.
+    """
 
     done: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     directory: str = ""
     interrupted: bool = False
+    cut: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:

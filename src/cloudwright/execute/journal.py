@@ -17,6 +17,7 @@ from cloudwright.execute.events import (
     StepSkipped,
     StepStarted,
     StepWaits,
+    StopAsked,
 )
 
 JOURNAL = "journal.jsonl"
@@ -71,6 +72,8 @@ class Journal:
                 self._states = {p.step.id: "planned" for p in planned}
             case StepStarted() | StepWaits() | StepDone() | StepFailure() | StepSkipped():
                 self._move(event.id, *_MOVES[type(event)])
+            case StopAsked():
+                pass
             case RunEnded():
                 running = sorted(i for i, s in self._states.items() if s == "running")
                 if running:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cloudwright.errors import CloudError
 from cloudwright.execute.events import (
+    CUT,
     INTERRUPTED,
-    Event,
     Outcome,
     RunEnded,
     RunStarted,
@@ -21,6 +21,7 @@ from cloudwright.execute.events import (
     StepSkipped,
     StepStarted,
     StepWaits,
+    StopAsked,
     Tell,
 )
 from cloudwright.execute.fleet import Fleet
@@ -71,7 +72,9 @@ class _Walk:
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    running: dict[str, float] = field(default_factory=dict)
     stopping: bool = False
+    cut: list[str] = field(default_factory=list)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
 
@@ -79,7 +82,7 @@ async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
     """Run every planned step with `do`, side by side where needs allow it.
 
     Cancelling the task once lets running steps end and starts none (the outcome says
-    `interrupted`); cancelling it again ends them where they are.
+    `interrupted`); cancelling it again ends them where they are (`cut`).
     """
     began = time.monotonic()
     state = _Walk(plan=plan, do=do, tell=tell, logs=logs)
@@ -95,7 +98,7 @@ async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
         await asyncio.gather(*tasks, return_exceptions=True)
     ended = RunEnded(
         done=len(state.done),
-        failed=len(state.failed),
+        failed=len(state.failed) + len(state.cut),
         skipped=len(state.skipped),
         seconds=time.monotonic() - began,
         at=time.time(),
@@ -107,6 +110,7 @@ async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
         skipped=state.skipped,
         directory=str(logs.directory),
         interrupted=state.stopping,
+        cut=tuple(state.cut),
     )
 
 
@@ -116,8 +120,29 @@ async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
     try:
         await asyncio.shield(together)
     except asyncio.CancelledError:
-        state.stopping = True
-        await together
+        if together.cancelled():
+            raise  # a step was ended from within, not this run from without
+        _swallow()
+        if not together.done():
+            _tell_stop(tasks, state)
+        try:
+            await together
+        except asyncio.CancelledError:
+            _swallow()
+
+
+def _tell_stop(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
+    state.stopping = True
+    over = len(state.done) + len(state.failed) + len(state.skipped)
+    left = len(tasks) - over - len(state.running)
+    state.tell(StopAsked(running=tuple(state.running), left=left, at=time.time()))
+
+
+def _swallow() -> None:
+    """A cancellation is answered here by what the run does next; its task goes on."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 async def _step(state: _Walk, planned: Planned) -> None:
@@ -135,6 +160,10 @@ async def _step(state: _Walk, planned: Planned) -> None:
                 _skip(state, step, INTERRUPTED)
                 return
             await _perform(state, planned)
+    except asyncio.CancelledError:
+        if step.id not in (*state.cut, *state.done, *state.failed, *state.skipped):
+            _skip(state, step, INTERRUPTED)
+        raise
     finally:
         state.finished[step.id].set()
 
@@ -146,34 +175,40 @@ def _skip(state: _Walk, step: Step, because: str) -> None:
 
 async def _perform(state: _Walk, planned: Planned) -> None:
     step = planned.step
-    began = time.monotonic()
-
-    def say(event: Event) -> None:
-        state.tell(event)
-
-    say(StepStarted(id=step.id, host=step.host, what=planned.why, at=time.time()))
+    began = state.running[step.id] = time.monotonic()
+    state.tell(StepStarted(id=step.id, host=step.host, what=planned.why, at=time.time()))
     with state.logs.open(step.id) as log:
 
         def waits(reason: str) -> None:
             log(f"waits: {reason}")
-            say(StepWaits(id=step.id, reason=reason, at=time.time()))
+            state.tell(StepWaits(id=step.id, reason=reason, at=time.time()))
 
         try:
             await state.do(step, log, waits)
+        except asyncio.CancelledError:
+            state.cut.append(step.id)
+            log(CUT)
+            _fail(state, step, CUT)
+            raise
         except CloudError as err:
             error = str(err)
         except Exception:
             error = f"a bug of ours:\n{traceback.format_exc()}"
         else:
+            del state.running[step.id]
             state.done.append(step.id)
-            say(StepDone(id=step.id, seconds=time.monotonic() - began, at=time.time()))
+            state.tell(StepDone(id=step.id, seconds=time.monotonic() - began, at=time.time()))
             return
         log(error)
     state.failed[step.id] = error
-    say(
+    _fail(state, step, error)
+
+
+def _fail(state: _Walk, step: Step, error: str) -> None:
+    state.tell(
         StepFailure(
             id=step.id,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - state.running.pop(step.id),
             error=error,
             log=str(state.logs.path(step.id)),
             at=time.time(),

@@ -41,6 +41,7 @@ class Promise:
     why: str
     digest: str
     needs: tuple[str, ...]
+    after: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,7 @@ def contract_of(origin: Origin, blueprint: Blueprint, observed: Observed, plan: 
                 why=p.why,
                 digest=p.step.digest,
                 needs=tuple(sorted(plan.needs.get(p.step.id, ()))),
+                after=tuple(sorted(plan.after.get(p.step.id, ()))),
             )
             for p in plan.planned
         ),

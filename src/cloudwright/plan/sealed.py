@@ -73,9 +73,10 @@ def _parsed(text: str, file: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         if text.lstrip().startswith(f'{{\n "kind": "{KIND}"'):
-            raise _refused("the plan is damaged or cut short", file, str(error)) from None
-        raise _refused("this is not a plan", file, f"not JSON: {error}") from None
+            raise _refused("the plan is damaged or cut short", file, why) from None
+        raise _refused("this is not a plan", file, f"not JSON: {why}") from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise _refused("this is not a plan", file, "JSON, but not written by `cloudwright plan`")
     return data
@@ -88,7 +89,10 @@ def _contract(data: Mapping[str, Any]) -> Contract:
     selection = Selection(services=tuple(chosen["services"]), hosts=tuple(chosen["hosts"]))
     return Contract(
         origin=Origin(**origin, selection=selection),
-        steps=tuple(Promise(**{**s, "needs": tuple(s["needs"])}) for s in data["steps"]),
+        steps=tuple(
+            Promise(**{**s, "needs": tuple(s["needs"]), "after": tuple(s["after"])})
+            for s in data["steps"]
+        ),
         declared=dict(data["declared"]),
         found={id: (digest, why) for id, (digest, why) in data["found"].items()},
         strays=tuple(data["strays"]),
