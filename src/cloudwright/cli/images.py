@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import click
 
@@ -57,3 +58,30 @@ def list_(release: str) -> int:
     ]
     click.echo(columns(("IMAGE", "SIZE", "STATE"), table))
     return 0 if all(row.state == "current" for row in rows) else 1
+
+
+@images.command()
+@click.argument("names", nargs=-1)
+@click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+@click.option(
+    "--write",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Write the release's data files below FOLDER, its source; else only compare.",
+)
+def options(names: tuple[str, ...], release: str, write: Path | None) -> int:
+    """Ask the built images which options their services know.
+
+    Without --write, compare that with what `check` and `explain` use, and exit 1 if an image
+    says something else.
+    """
+    from cloudwright.execute.option_export import differing, export_all, write_options
+    from cloudwright.services import SERVICES
+
+    declared = tuple(service.image for service in SERVICES if service.image)
+    texts = asyncio.run(export_all(declared, release, names))
+    changed = write_options(texts, write) if write else differing(texts, release)
+    for name, text in texts.items():
+        state = ("written" if write else "differs") if name in changed else "as kept"
+        click.echo(f"{name}: {len(text) // 1024} KiB, {state}")
+    return 1 if changed and not write else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cloudwright.declare.options import OptionSet
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
@@ -13,7 +15,8 @@ class Image:
     `packages` are Debian packages; `users` are names in `declare.users.KOLLA_USERS`; `user` is
     whom the container runs as unless its declaration says otherwise; `links` maps a path in the
     image to what it points at; `run` are further shell lines, run as root at the end of the build;
-    `names` are the names that Kolla gives to the same content (extra tags).
+    `names` are the names that Kolla gives to the same content (extra tags); `options` are those
+    of the files that its processes read, which the release keeps as data.
     """
 
     name: str
@@ -25,3 +28,4 @@ class Image:
     links: dict[str, str] = field(default_factory=dict)
     run: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    options: tuple[OptionSet, ...] = ()

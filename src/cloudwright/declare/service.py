@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
+from cloudwright.declare.options import OptionSet
 from cloudwright.declare.rollout import Batches, Canary, Rollout
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
@@ -19,12 +20,14 @@ class File:
 
     `path` is where the container sees it; `owner` a user of the image; `mode` four octal digits
     (the only form that every Kolla image reads). Secrets stand in `content` as placeholders.
+    `options` says what an INI file of OpenStack's may hold; without it anything may stand there.
     """
 
     content: Ini | str
     path: str
     owner: str = "root"
     mode: str = "0600"
+    options: OptionSet | None = None
 
 
 Files = Mapping[str, File]

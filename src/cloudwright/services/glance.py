@@ -6,6 +6,7 @@ from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
+from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
 from cloudwright.declare.service import (
     Api,
@@ -23,11 +24,29 @@ DATA = "/var/lib/glance"
 PASTE = "/etc/glance/glance-api-paste.ini"
 
 
+OPTIONS = OptionSet(
+    project="glance",
+    namespaces=(
+        "glance.api",
+        "glance.store",
+        "glance.multi_store",
+        "oslo.db",
+        "oslo.limit",
+        "oslo.messaging",
+        *LIBRARIES,
+        *API_LIBRARIES,
+    ),
+    # Each store has a section; so have those that Glance keeps for itself.
+    like={"os_glance_staging_store": "glance_store", "os_glance_tasks_store": "glance_store"},
+    named_by={"DEFAULT.enabled_backends": "glance_store"},
+)
+
+
 def files(at: At) -> Files:
     owner = "glance"
     return {
         "glance-api.conf": File(
-            content=_settings(at), path="/etc/glance/glance-api.conf", owner=owner
+            content=_settings(at), path="/etc/glance/glance-api.conf", owner=owner, options=OPTIONS
         ),
         "uwsgi.ini": wsgi.uwsgi(
             at,
@@ -81,6 +100,7 @@ service = Service(
         packages=("qemu-utils",),
         users=("glance",),
         user="glance",
+        options=(OPTIONS,),
         links={PASTE: "/var/lib/kolla/venv/etc/glance/glance-api-paste.ini"},
         names=("glance-api",),
     ),

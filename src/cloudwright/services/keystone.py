@@ -8,6 +8,7 @@ from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
+from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
 from cloudwright.declare.service import (
     Api,
@@ -31,6 +32,12 @@ KEYS = {
     for number in (0, 1)  # 0 is the next primary, the highest the one that encrypts
 }
 
+OPTIONS = OptionSet(
+    project="keystone",
+    namespaces=("keystone", "oslo.cache", "oslo.db", "oslo.messaging", *LIBRARIES, *API_LIBRARIES),
+    named_by={"auth.methods": "mapped"},  # protocols of federated identity
+)
+
 
 def files(at: At) -> Files:
     owner = "keystone"
@@ -45,7 +52,7 @@ def files(at: At) -> Files:
     }
     return {
         "keystone.conf": File(
-            content=_settings(at), path="/etc/keystone/keystone.conf", owner=owner
+            content=_settings(at), path="/etc/keystone/keystone.conf", owner=owner, options=OPTIONS
         ),
         "uwsgi.ini": wsgi.uwsgi(
             at, module="keystone.wsgi.api:application", port=KEYSTONE_PORT, user=owner
@@ -100,6 +107,7 @@ service = Service(
         projects=("keystone",),
         users=("keystone",),
         user="keystone",
+        options=(OPTIONS,),
         names=("keystone-api",),
     ),
     databases=(

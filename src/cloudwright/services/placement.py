@@ -6,17 +6,27 @@ from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
+from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import Api, Container, Database, File, Files, Service
 
 PORT = 8780
 
 
+OPTIONS = OptionSet(
+    project="placement",
+    namespaces=("placement.conf", "oslo.db", *LIBRARIES, *API_LIBRARIES),
+)
+
+
 def files(at: At) -> Files:
     owner = "placement"
     return {
         "placement.conf": File(
-            content=_settings(at), path="/etc/placement/placement.conf", owner=owner
+            content=_settings(at),
+            path="/etc/placement/placement.conf",
+            owner=owner,
+            options=OPTIONS,
         ),
         "uwsgi.ini": wsgi.uwsgi(
             at, module="placement.wsgi.api:application", port=PORT, user=owner
@@ -50,6 +60,7 @@ service = Service(
         projects=("openstack-placement",),
         users=("placement",),
         user="placement",
+        options=(OPTIONS,),
         names=("placement-api",),
     ),
     databases=(

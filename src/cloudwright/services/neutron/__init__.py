@@ -17,9 +17,11 @@ from cloudwright.declare.service import (
 )
 from cloudwright.declare.wsgi import UWSGI_COMMAND
 from cloudwright.services.neutron.conf import (
+    AGENT_OPTIONS,
     CONF,
     ML2_CONF,
     PORT,
+    SERVER_OPTIONS,
     agent_files,
     api_files,
     worker_files,
@@ -49,6 +51,7 @@ service = Service(
             "install -d -o neutron -g neutron /var/lib/neutron/tmp",
         ),
         names=("neutron-server", "neutron-metadata-agent", "neutron-ovn-agent"),
+        options=(SERVER_OPTIONS, AGENT_OPTIONS),
     ),
     databases=(
         Database(

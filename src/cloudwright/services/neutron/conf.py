@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare import ini, oslo
 from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.service import File, Files
 from cloudwright.declare.wsgi import uwsgi
 
@@ -12,6 +13,43 @@ METADATA_PORT = 8775
 
 CONF = "/etc/neutron/neutron.conf"
 ML2_CONF = "/etc/neutron/plugins/ml2/ml2_conf.ini"
+
+_SHARED = ("oslo.messaging", "oslo.privsep", *LIBRARIES)
+
+SERVER_OPTIONS = OptionSet(
+    project="neutron",
+    namespaces=(
+        "neutron",
+        "neutron.agent",
+        "neutron.db",
+        "neutron.experimental",
+        "neutron.extensions",
+        "neutron.ml2",
+        "neutron.ml2.ovn",
+        "ironic.auth",
+        "nova.auth",
+        "placement.auth",
+        "designate.auth",
+        "oslo.cache",
+        "oslo.db",
+        *_SHARED,
+        *API_LIBRARIES,
+    ),
+    free=("service_providers",),
+)
+"""What the API and its workers read, from both of their files."""
+
+AGENT_OPTIONS = OptionSet(
+    project="neutron",
+    namespaces=(
+        "neutron",
+        "neutron.base.agent",
+        "neutron.agent",
+        "neutron.ml2.ovn.agent",
+        "neutron.ovn.metadata.agent",
+        *_SHARED,
+    ),
+)
 
 ROOT_HELPER = "sudo /var/lib/kolla/venv/bin/neutron-rootwrap /etc/neutron/rootwrap.conf"
 
@@ -117,8 +155,12 @@ def _databases(at: At) -> dict[str, ini.Value]:
 def worker_files(at: At) -> Files:
     """The files of every process that has Neutron's plugins."""
     return {
-        "neutron.conf": File(content=server_conf(at), path=CONF, owner="neutron"),
-        "ml2_conf.ini": File(content=ml2_conf(at), path=ML2_CONF, owner="neutron"),
+        "neutron.conf": File(
+            content=server_conf(at), path=CONF, owner="neutron", options=SERVER_OPTIONS
+        ),
+        "ml2_conf.ini": File(
+            content=ml2_conf(at), path=ML2_CONF, owner="neutron", options=SERVER_OPTIONS
+        ),
     }
 
 
@@ -157,6 +199,6 @@ def agent_files(at: At) -> Files:
         },
     )
     return {
-        "neutron.conf": File(content=conf, path=CONF, owner="neutron"),
+        "neutron.conf": File(content=conf, path=CONF, owner="neutron", options=AGENT_OPTIONS),
         "start.sh": File(content=AGENT_START, path=AGENT_START_PATH, mode="0644"),
     }

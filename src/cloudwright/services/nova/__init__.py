@@ -64,6 +64,7 @@ service = Service(
             "nova-novncproxy",
             "nova-compute",
         ),
+        options=(conf.OPTIONS,),
     ),
     databases=cells.databases,
     jobs=cells.jobs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudwright.declare import oslo
 from cloudwright.declare.at import At
 from cloudwright.declare.service import Database, File, Files, Job
-from cloudwright.services.nova.conf import CELL0_CONF, CONF, control_files
+from cloudwright.services.nova.conf import CELL0_CONF, CONF, OPTIONS, control_files
 
 SCRIPT_PATH = "/etc/nova/cells.py"
 
@@ -45,7 +45,10 @@ def conductor_files(at: At) -> Files:
     return {
         **control_files(at),
         "cell0.conf": File(
-            content=oslo.database(at, "nova_cell0", user="nova"), path=CELL0_CONF, owner="nova"
+            content=oslo.database(at, "nova_cell0", user="nova"),
+            path=CELL0_CONF,
+            owner="nova",
+            options=OPTIONS,
         ),
         "cells.py": File(content=SCRIPT, path=SCRIPT_PATH, owner="nova"),
     }

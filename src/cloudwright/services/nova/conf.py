@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare import ini, oslo
 from cloudwright.declare.at import At
+from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.service import File, Files
 from cloudwright.declare.wsgi import uwsgi, workers
 from cloudwright.model.cloud import virt_type
@@ -15,8 +16,28 @@ CONSOLE_PORT = 6080
 CONF = "/etc/nova/nova.conf"
 CELL0_CONF = "/etc/nova/cell0.conf"
 
-HELPER = "sudo /var/lib/kolla/venv/bin/privsep-helper"
 PRIVILEGED = ("nova_sys_admin", "vif_plug_ovs_privileged", "privsep_osbrick")
+
+OPTIONS = OptionSet(
+    project="nova",
+    namespaces=(
+        "nova.conf",
+        "os_brick",
+        "os_vif",
+        "oslo.cache",
+        "oslo.db",
+        "oslo.limit",
+        "oslo.messaging",
+        "oslo.privsep",
+        *LIBRARIES,
+        *API_LIBRARIES,
+    ),
+    # Each user of oslo.privsep has its section under a name of its own.
+    like={section: "privsep" for section in PRIVILEGED},
+    free=("mdev_*", "vgpu_*"),  # [devices] enabled_mdev_types names them
+)
+
+HELPER = "sudo /var/lib/kolla/venv/bin/privsep-helper"
 
 
 def _process(at: At) -> ini.Ini:
@@ -119,12 +140,12 @@ def compute_conf(at: At) -> ini.Ini:
 
 def control_files(at: At) -> Files:
     """The file of the daemons on controllers."""
-    return {"nova.conf": File(content=control_conf(at), path=CONF, owner="nova")}
+    return {"nova.conf": File(content=control_conf(at), path=CONF, owner="nova", options=OPTIONS)}
 
 
 def compute_files(at: At) -> Files:
     """The file of nova-compute."""
-    return {"nova.conf": File(content=compute_conf(at), path=CONF, owner="nova")}
+    return {"nova.conf": File(content=compute_conf(at), path=CONF, owner="nova", options=OPTIONS)}
 
 
 def api_files(at: At) -> Files:
