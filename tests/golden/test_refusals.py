@@ -1,4 +1,4 @@
-"""What a user reads when a plan's file is refused: `refusals/NAME.txt`, the whole text.
+"""What a user reads when a plan or a change is refused: `refusals/NAME.txt`, the whole text.
 
 `CLOUDWRIGHT_GOLDEN=1` rewrites the texts; the difference in the commit is the review.
 """
@@ -15,6 +15,8 @@ import pytest
 
 from cloudwright.cli.main import error_text
 from cloudwright.errors import CloudError
+from cloudwright.execute.lock.changing import locked, moved_meanwhile, too_few
+from cloudwright.execute.lock.holder import Holder
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.contract import Contract, Origin, contract_of, hold
 from cloudwright.plan.difference import Observed, Seen, make_plan
@@ -91,12 +93,38 @@ REFUSALS: dict[str, Callable[[], object]] = {
     ),
 }
 
+HOLDER = Holder(
+    run="2026-11-21T07-21-16-3f2a",
+    cloud="aio",
+    why="apply (only nova, new flavors)",
+    user="alice",
+    machine="laptop",
+    pid=4711,
+    since=1795245676.0,
+)
+LAST = "2026-11-21T07-25-00-77aa"
+
+
+def raising(error: CloudError) -> Callable[[], object]:
+    def throw() -> object:
+        raise error
+
+    return throw
+
+
+REFUSALS |= {
+    "lock-held": raising(locked(HOLDER)),
+    "lock-too-few": raising(too_few({"ctl-2": "cannot be reached", "ctl-3": "is lost"}, 3)),
+    "lock-moved": raising(moved_meanwhile("aio", LAST)),
+}
+CODES = {"lock-held": 5, "lock-too-few": 4}
+
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refusal(name: str) -> None:
     with pytest.raises(CloudError) as caught:
         REFUSALS[name]()
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == CODES.get(name, 3)
     text = f"{error_text(caught.value)}\n"
     golden = HERE / f"{name}.txt"
     if os.environ.get(REWRITE):

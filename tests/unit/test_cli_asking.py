@@ -13,7 +13,7 @@ from cloudwright.cli.main import run
 
 PROGRAM = """
 import asyncio
-from cloudwright.cli.options import confirmed
+from cloudwright.cli.asking import confirmed
 
 async def main():
     print("yes" if confirmed("do it?") else "no", flush=True)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudwright.cli.options import confirmed, may_ask, with_cloud_and_plan
+from cloudwright.cli.asking import confirmed, may_ask, with_reason
+from cloudwright.cli.options import with_cloud_and_plan
 from cloudwright.cli.selection import plan_text, selection_of, with_selection
+
+if TYPE_CHECKING:
+    from cloudwright.execute.proposal import Proposal
+    from cloudwright.execute.session import Session
 
 DECLINED = 1
 
@@ -16,29 +22,23 @@ DECLINED = 1
 @click.command()
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
+@with_reason
 @with_selection
 @with_cloud_and_plan
-def apply(
-    path: Path,
-    file: Path | None,
-    yes: bool,
-    plain: bool,
-    only: tuple[str, ...],
-    hosts: tuple[str, ...],
-) -> int:
+def apply(path: Path, file: Path | None, yes: bool, **rest: Any) -> int:
     """Make the hosts what CLOUD describes: all that is missing or wrong, and nothing else.
 
     Shows the plan and asks. With a PLAN.json of `plan --out` it does exactly that plan without
     asking, or refuses (exit 3) and says what has moved since.
 
-    Every run leaves a journal and one log per step in `.cloudwright/runs/<time>/`. After a
-    failure, a crash or Ctrl-C, `apply` again: it goes on where it stopped. Ctrl-C once lets the
-    running steps end and starts no other; twice stops at once.
+    Holds the cloud's lock while it works, and leaves a record of the run on the hosts and, with a
+    journal and one log per step, in `.cloudwright/runs/<run>/`. After a failure, a crash or
+    Ctrl-C, `apply` again: it goes on where it stopped. Ctrl-C once lets the running steps end and
+    starts no other; twice stops at once.
     """
-    if file and (only or hosts):
+    if file and (rest["only"] or rest["hosts"]):
         raise click.UsageError("a plan's file says itself what is in it: no --only, no --host")
-    ask = not file and may_ask(yes)
-    return asyncio.run(_apply(path, file, ask, plain, only, hosts))
+    return asyncio.run(_apply(path, file, not file and may_ask(yes), **rest))
 
 
 async def _apply(
@@ -46,13 +46,12 @@ async def _apply(
     file: Path | None,
     ask: bool,
     plain: bool,
+    reason: str,
     only: tuple[str, ...],
     hosts: tuple[str, ...],
 ) -> int:
-    from cloudwright.cli.outcome import raise_unless_whole
-    from cloudwright.cli.view_plain import watch
     from cloudwright.execute.access import write_access
-    from cloudwright.execute.interrupts import cancelling
+    from cloudwright.execute.lock.changing import refuse_if_held
     from cloudwright.execute.proposal import propose, propose_again, read
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
@@ -62,6 +61,7 @@ async def _apply(
             proposal = await propose_again(session, await read(session, file))
         else:
             proposal = await propose(session, selection_of(session, only, hosts))
+        refuse_if_held(proposal.pages)
         click.echo(plan_text(proposal, SERVICES, whole=ask))
         if not proposal.plan.is_empty:
             if ask:
@@ -70,9 +70,19 @@ async def _apply(
                     return DECLINED
                 # Whoever was asked may have taken an hour over it.
                 proposal = await propose_again(session, proposal.contract)
-            with watch(plain) as tell, cancelling():
-                outcome = await session.execute(proposal.blueprint, proposal.plan, tell)
-            raise_unless_whole(outcome, proposal.plan)
+            await _do(session, proposal, plain, reason)
         access = await write_access(session.state, session.cloud, session.vault)
     click.echo(access.text(), nl=False)
     return 0
+
+
+async def _do(session: Session, proposal: Proposal, plain: bool, reason: str) -> None:
+    from cloudwright.cli.outcome import raise_unless_whole
+    from cloudwright.cli.view_plain import watch
+    from cloudwright.execute.interrupts import cancelling
+
+    said = ", ".join(part for part in (proposal.part, reason) if part)
+    async with session.changing("apply", said, click.echo, proposal.pages) as change:
+        with watch(plain) as tell, cancelling():
+            await session.execute(change, proposal.blueprint, proposal.plan, tell)
+        raise_unless_whole(change.outcome, proposal.plan)

@@ -29,6 +29,7 @@ VERBS = {
     "lab": ("cloudwright.cli.lab:lab", "Stand-in hosts for a cloud.yaml, on this machine."),
     "stop": ("cloudwright.cli.power:stop", "Stop every container. Everything is kept."),
     "start": ("cloudwright.cli.power:start", "Start what `stop` stopped."),
+    "lock": ("cloudwright.cli.lock:lock", "Show who is changing the cloud, or break their lock."),
     "destroy": ("cloudwright.cli.destroy:destroy", "Remove the cloud from its hosts."),
     "doctor": (
         "cloudwright.cli.doctor:doctor",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,23 +61,6 @@ def with_cloud_and_plan(verb: Verb) -> Verb:
         return verb(path=Path(*clouds or {DEFAULT_CLOUD}), file=file, **rest)
 
     return wrapped
-
-
-def may_ask(yes: bool) -> bool:
-    """Whether to ask before acting; a usage error where nobody could answer."""
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError("no terminal to ask on: give --yes")
-    return not yes
-
-
-def confirmed(question: str) -> bool:
-    """Ask, yes or no; Ctrl-C at the question ends the program as it does anywhere else."""
-    # asyncio's own handler only cancels a task, which cannot run while we wait for a key.
-    asking = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return click.confirm(question)
-    finally:
-        signal.signal(signal.SIGINT, asking)
 
 
 def _cloud_option(verb: Verb) -> Verb:

@@ -7,24 +7,27 @@ from pathlib import Path
 
 import click
 
+from cloudwright.cli.asking import with_reason
 from cloudwright.cli.options import with_cloud
 
 
 @click.command()
+@with_reason
 @with_cloud
-def stop(path: Path) -> None:
+def stop(path: Path, reason: str) -> None:
     """Stop every container of CLOUD, users before what they use. Everything is kept."""
-    asyncio.run(_power(path, on=False))
+    asyncio.run(_power(path, reason, on=False))
 
 
 @click.command()
+@with_reason
 @with_cloud
-def start(path: Path) -> None:
+def start(path: Path, reason: str) -> None:
     """Start what `stop` stopped, each container once what it needs is healthy."""
-    asyncio.run(_power(path, on=True))
+    asyncio.run(_power(path, reason, on=True))
 
 
-async def _power(path: Path, *, on: bool) -> None:
+async def _power(path: Path, reason: str, *, on: bool) -> None:
     from cloudwright.execute.power import start_cloud, stop_cloud
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
@@ -32,5 +35,6 @@ async def _power(path: Path, *, on: bool) -> None:
     async with open_session(path, SERVICES) as session:
         blueprint = await session.blueprint()
         work = start_cloud if on else stop_cloud
-        count = await work(session.fleet, session.cloud, blueprint, click.echo)
+        async with session.changing("start" if on else "stop", reason, click.echo):
+            count = await work(session.fleet, session.cloud, blueprint, click.echo)
     click.echo(f"{count} containers {'started' if on else 'stopped'}")

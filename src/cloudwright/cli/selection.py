@@ -50,12 +50,11 @@ def plan_text(proposal: Proposal, services: Sequence[Service], *, whole: bool) -
         text = explain(plan, proposal.blueprint, services)
     else:
         text = f"{plan.cloud}: {summary(plan)}"
-    selection = proposal.contract.origin.selection
-    if selection.is_whole:
+    if not proposal.part:
         return text
     along = {p.step.id.partition("/")[0] for p in plan.planned if p.step.id in proposal.along}
     taken = f"; taken along, since it needs them: {', '.join(sorted(along))}" if along else ""
-    return f"{text}\nonly {selection}{taken}"
+    return f"{text}\n{proposal.part}{taken}"
 
 
 def _known(kind: str, given: Iterable[str], names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cloudwright import __version__
 from cloudwright.errors import HostError, UnsafePlan
 from cloudwright.execute.access import write_private
+from cloudwright.execute.lock.ledger import Pages
 from cloudwright.execute.session import Session
 from cloudwright.execute.source import description_digest
 from cloudwright.plan import sealed
@@ -21,18 +22,30 @@ from cloudwright.plan.select import Selection, restrict
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
-    """What would be done; `along` are ids that a selection brought only for others' needs."""
+    """What would be done; `along` are ids that a selection brought only for others' needs.
+
+    `pages` is what the hosts said of the cloud's lock while they were looked at.
+    """
 
     blueprint: Blueprint
     plan: Plan
     contract: Contract
     along: frozenset[str]
+    pages: Pages
+
+    @property
+    def part(self) -> str:
+        """Which part of the cloud it is of, in words; empty for all of it."""
+        selection = self.contract.origin.selection
+        return "" if selection.is_whole else f"only {selection}"
 
 
 async def propose(session: Session, selection: Selection) -> Proposal:
     """Look at the hosts and plan what the selection lacks; writes nothing outside the vault."""
     # The description is read before the hosts are: what is changed meanwhile counts as changed.
     origin = await _origin(session, selection)
+    # The lock before all else: a run that ends while we look must not go unnoticed.
+    pages = await session.ledger.peek()
     blueprint, observed, _ = await session.plan()
     part = restrict(blueprint, observed, selection)
     plan = make_plan(part.blueprint, part.observed)
@@ -41,6 +54,7 @@ async def propose(session: Session, selection: Selection) -> Proposal:
         plan=plan,
         contract=contract_of(origin, part.blueprint, part.observed, plan),
         along=part.along,
+        pages=pages,
     )
 
 

@@ -48,10 +48,10 @@ async def execute(
     plan: Plan,
     vault: Vault,
     tell: Tell,
-    runs: Path,
+    directory: Path,
 ) -> Outcome:
-    """Do the plan on the real hosts; journal events go to `tell`, logs below `runs`."""
-    logs = StepLogs(runs / time.strftime("%Y-%m-%dT%H-%M-%S"))
+    """Do the plan on the real hosts; events go to `tell`, logs into `directory`."""
+    logs = StepLogs(directory)
     async with open_links(fleet, cloud, blueprint, vault) as links:
 
         async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:

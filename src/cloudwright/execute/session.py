@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.declare.service import Service
-from cloudwright.errors import InvalidCloud, Locked
-from cloudwright.execute.events import Outcome, Tell
+from cloudwright.errors import InvalidCloud
+from cloudwright.execute.events import Tell
 from cloudwright.execute.fleet import Fleet, open_fleet
+from cloudwright.execute.lock.changing import Change, changing
+from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
 from cloudwright.execute.observe import observe
+from cloudwright.execute.record import RUNS, new_record
 from cloudwright.execute.run import execute as run_plan
 from cloudwright.execute.survey import survey
 from cloudwright.execute.vault import Vault
@@ -59,16 +59,29 @@ class Session:
         observed = await observe(self.fleet, self.cloud, blueprint, self.vault)
         return blueprint, observed, make_plan(blueprint, observed)
 
-    async def execute(self, blueprint: Blueprint, plan: Plan, tell: Tell) -> Outcome:
-        """Do the plan; the journal and one log per step go to `.cloudwright/runs/<time>/`.
+    @property
+    def ledger(self) -> Ledger:
+        """Where the cloud's hosts keep its lock and its history."""
+        return ledger_of(self.cloud, {name: m.host for name, m in self.fleet.members.items()}, {})
+
+    @asynccontextmanager
+    async def changing(
+        self, verb: str, reason: str, say: Callable[[str], None], seen: Pages | None = None
+    ) -> AsyncIterator[Change]:
+        """Hold the cloud while the block changes it, and leave a record; see `lock.changing`."""
+        record = await new_record(self.path, self.cloud, verb, reason)
+        async with changing(self.ledger, record, self.state / RUNS, say, seen) as change:
+            yield change
+
+    async def execute(self, change: Change, blueprint: Blueprint, plan: Plan, tell: Tell) -> None:
+        """Do the plan as part of a change; journal and logs go to that run's directory.
 
         Raises UnsafePlan or Missing, with nothing touched, for a plan that must not be done.
         """
         check(plan, blueprint)
-        with _one_run(self.state):
-            return await run_plan(
-                self.fleet, self.cloud, blueprint, plan, self.vault, tell, self.state / "runs"
-            )
+        change.outcome = await run_plan(
+            self.fleet, self.cloud, blueprint, plan, self.vault, tell, change.directory
+        )
 
 
 def read_cloud(path: Path, services: Sequence[Service]) -> tuple[Cloud, Overrides]:
@@ -79,31 +92,6 @@ def read_cloud(path: Path, services: Sequence[Service]) -> tuple[Cloud, Override
     if problems := overrides.unmatched(ini_files(cloud, services)):
         raise InvalidCloud(problems)
     return cloud, overrides
-
-
-@contextmanager
-def _one_run(state: Path) -> Iterator[None]:
-    """Hold the cloud's lock on this machine; Locked when another run here has it.
-
-    The kernel lets it go with the process, so a killed run leaves nothing to break.
-    """
-    state.mkdir(mode=0o700, exist_ok=True)
-    path = state / "lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise Locked(
-                "another run holds this cloud",
-                where=str(path),
-                why=file.read().strip(),
-                hint="wait until it has ended, or end that process",
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-        file.flush()
-        yield
 
 
 @asynccontextmanager

@@ -1,0 +1,44 @@
+"""How the lock stands on each host, and its breaking: only what was seen, and never in secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from cloudwright.execute.lock.decide import Unknown, majority
+from cloudwright.execute.lock.ledger import Ledger, Page, Pages
+from cloudwright.execute.record import DONE, Record, to_line
+
+
+def lines_of(pages: Pages) -> tuple[str, ...]:
+    """A line for each host that keeps the lock: who has it there."""
+    return tuple(f"{host}: {_says(page)}" for host, page in pages.items())
+
+
+async def break_lock(ledger: Ledger, seen: Pages, record: Record) -> Pages:
+    """Remove the entries that were `seen`, and leave a record of it on every host.
+
+    An entry of another run than was seen stays: somebody else has the cloud by now. Returns what
+    stands on the hosts afterwards.
+    """
+    entries = {
+        host: page.holder.run
+        for host, page in seen.items()
+        if isinstance(page, Page) and page.holder
+    }
+    await ledger.drop(entries)
+    ended = dataclasses.replace(record, ended=time.time(), result=DONE)
+    await ledger.end(record.run, to_line(ended), b"")
+    return await ledger.peek()
+
+
+def is_free(pages: Pages) -> bool:
+    """Whether the next run can have the cloud: a majority of hosts answers that nobody has it."""
+    free = sum(isinstance(page, Page) and page.holder is None for page in pages.values())
+    return free >= majority(len(pages))
+
+
+def _says(page: Page | Unknown) -> str:
+    if isinstance(page, Unknown):
+        return f"does not answer: {page.why}"
+    return str(page.holder) if page.holder else "free"

@@ -1,0 +1,227 @@
+"""The lock held around a change, on the cloud's hosts, and the record of who changed what."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gzip
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright.errors import CloudError, Interrupted, Locked, Unreachable, UnsafePlan
+from cloudwright.execute.events import Outcome
+from cloudwright.execute.journal import JOURNAL
+from cloudwright.execute.lock.decide import (
+    Lost,
+    TakeOver,
+    TooFew,
+    Undecided,
+    Unknown,
+    Votes,
+    Won,
+    decide,
+    majority,
+)
+from cloudwright.execute.lock.holder import Holder, has_ended, this_process
+from cloudwright.execute.lock.ledger import Ledger, Page, Pages
+from cloudwright.execute.record import DONE, FAILED, INTERRUPTED, Record, to_line, write_record
+
+PATIENCE_SECONDS = 10.0
+"""For a race of two to be decided: many round trips to the slowest host."""
+
+PAUSE_SECONDS = 0.05
+"""Before the next try of who stays. Who gave way waits twice as long each time: sooner or later
+longer than the other takes to ask everybody, or both would meet again for ever."""
+
+END_SECONDS = 30.0
+"""For letting go: longer than a lost connection takes to be noticed."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(kw_only=True, slots=True)
+class Change:
+    """The run that holds the lock; what it did is put into `outcome`."""
+
+    record: Record
+    directory: Path
+    outcome: Outcome = dataclasses.field(default_factory=Outcome)
+
+
+@asynccontextmanager
+async def changing(
+    ledger: Ledger, record: Record, runs: Path, say: Say, seen: Pages | None = None
+) -> AsyncIterator[Change]:
+    """Hold the cloud for as long as the block runs, and leave a record of it here and there.
+
+    `seen` is what stood on the hosts when they were looked at: UnsafePlan when another run ended
+    since. Raises Locked when another holds the cloud, Unreachable when too few hosts answer.
+    """
+    holder = this_process(run=record.run, cloud=record.cloud, why=record.what)
+    try:
+        await _take(ledger, holder, record, say, seen or {})
+    except asyncio.CancelledError:
+        await asyncio.shield(ledger.withdraw(record.run))
+        raise
+    change = Change(record=record, directory=runs / record.run)
+    ended = dataclasses.replace(record, result=DONE)
+    try:
+        write_record(runs, record)
+        yield change
+    except BaseException as error:
+        ended = dataclasses.replace(record, result=_result(error), error=_first(error))
+        raise
+    finally:
+        await asyncio.shield(_end(ledger, _counted(ended, change.outcome), runs, say))
+
+
+def refuse_if_held(pages: Pages) -> None:
+    """Raise Locked when a majority of the hosts says that a run which may still live has it."""
+    if holder := holder_of(pages):
+        here = this_process(run="", cloud=holder.cloud, why="")
+        if not has_ended(holder, here):
+            raise locked(holder)
+
+
+def holder_of(pages: Pages) -> Holder | None:
+    """Who has the cloud, by a majority of the hosts that keep its lock; None: nobody."""
+    counts: dict[str, list[Holder]] = {}
+    for page in pages.values():
+        if isinstance(page, Page) and page.holder:
+            counts.setdefault(page.holder.run, []).append(page.holder)
+    for holders in counts.values():
+        if len(holders) >= majority(len(pages)):
+            return holders[0]
+    return None
+
+
+def locked(holder: Holder) -> Locked:
+    """The error for a cloud that `holder` has."""
+    return Locked(
+        "another run holds this cloud",
+        where=holder.cloud,
+        why=str(holder),
+        hint="wait until it has ended; where it was lost for good, `cloudwright lock break`",
+    )
+
+
+async def _take(ledger: Ledger, holder: Holder, record: Record, say: Say, seen: Pages) -> None:
+    line, away, rival = to_line(record), PAUSE_SECONDS, holder
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + PATIENCE_SECONDS
+    while clock() < deadline:
+        pages = await ledger.take(holder, line)
+        votes = _votes(pages)
+        match decide(holder, votes, _ended(votes, holder)):
+            case Won(leftovers=leftovers):
+                if leftovers:
+                    await ledger.replace(leftovers, holder, line)
+                await _refuse_if_changed(ledger, holder, seen, pages)
+                return
+            case TakeOver(entries=entries):
+                say(_took_over(entries, votes))
+                await ledger.replace(entries, holder, line)
+            case Lost(to=other):
+                await ledger.withdraw(holder.run)
+                raise locked(other)
+            case TooFew(unknown=unknown):
+                await ledger.withdraw(holder.run)
+                raise too_few(unknown, len(votes))
+            case Undecided(rival=rival, yields=yields):
+                if yields:
+                    await ledger.withdraw(holder.run)
+                    away *= 2
+                await asyncio.sleep(away if yields else PAUSE_SECONDS)
+    await ledger.withdraw(holder.run)
+    raise locked(rival)
+
+
+def _votes(pages: Pages) -> Votes:
+    return {
+        host: page if isinstance(page, Unknown) else page.holder or Unknown(why="kept no entry")
+        for host, page in pages.items()
+    }
+
+
+def _ended(votes: Votes, here: Holder) -> frozenset[str]:
+    return frozenset(
+        vote.run for vote in votes.values() if isinstance(vote, Holder) and has_ended(vote, here)
+    )
+
+
+def _took_over(entries: Mapping[str, str], votes: Votes) -> str:
+    dead = {str(votes[host]) for host in entries}
+    return f"takes over from a run that has ended without letting go: {'; '.join(sorted(dead))}"
+
+
+async def _refuse_if_changed(ledger: Ledger, holder: Holder, seen: Pages, now: Pages) -> None:
+    """What was planned from is not there any more when another run has ended in between."""
+    for host, page in now.items():
+        before = seen.get(host)
+        if isinstance(page, Page) and isinstance(before, Page) and page.last != before.last:
+            await ledger.withdraw(holder.run)
+            raise moved_meanwhile(holder.cloud, page.last)
+
+
+def moved_meanwhile(cloud: str, run: str) -> UnsafePlan:
+    """The error when `run` ended between our look at the cloud and our turn to change it."""
+    return UnsafePlan(
+        "another run changed this cloud after it was looked at",
+        where=cloud,
+        why=f"`cloudwright history {run}` shows what it did",
+        hint="nothing was touched; do the same again, it looks anew",
+    )
+
+
+def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
+    """The error when no majority of the hosts that keep the lock can be asked."""
+    lines = "\n".join(f"{host}: {why}" for host, why in unknown.items())
+    return Unreachable(
+        f"too few of the {voters} hosts that keep the cloud's lock answer",
+        why=lines,
+        hint=f"{majority(voters)} must; nothing was touched",
+    )
+
+
+async def _end(ledger: Ledger, record: Record, runs: Path, say: Say) -> None:
+    record = dataclasses.replace(record, ended=time.time())
+    write_record(runs, record)
+    journal = runs / record.run / JOURNAL
+    text = gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            pages = await ledger.end(record.run, to_line(record), text)
+    except TimeoutError:
+        say(f"the lock may still be there: no answer within {END_SECONDS:g} s")
+        return
+    for host, page in pages.items():
+        if isinstance(page, Unknown):
+            say(f"the lock may still be on {host}: {page.why}")
+        elif "lost" in page.words:
+            say(f"the lock on {host} was not ours any more: somebody broke it meanwhile")
+
+
+def _counted(record: Record, outcome: Outcome) -> Record:
+    return dataclasses.replace(
+        record,
+        done=len(outcome.done),
+        failed=len(outcome.failed) + len(outcome.cut),
+        skipped=len(outcome.skipped),
+    )
+
+
+def _result(error: BaseException) -> str:
+    interrupts = (Interrupted, asyncio.CancelledError, KeyboardInterrupt)
+    return INTERRUPTED if isinstance(error, interrupts) else FAILED
+
+
+def _first(error: BaseException) -> str:
+    """What went wrong, in one line; of several errors the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, CloudError):
+        return error.what
+    return "interrupted" if _result(error) == INTERRUPTED else f"a bug of ours: {error!r}"
