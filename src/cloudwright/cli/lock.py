@@ -57,7 +57,7 @@ async def _status(path: Path) -> int:
 
 
 async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
-    from cloudwright.execute.lock.breaking import break_lock, is_free, lines_of
+    from cloudwright.execute.lock.breaking import break_lock, is_free, is_held, lines_of
     from cloudwright.execute.lock.reached import open_ledger
     from cloudwright.execute.record import new_record
     from cloudwright.model.load import load
@@ -66,6 +66,9 @@ async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
     async with open_ledger(cloud, path) as ledger:
         seen = await ledger.peek()
         click.echo("\n".join(lines_of(seen)))
+        if not is_held(seen):
+            click.echo("there is nothing to break")
+            return 0 if is_free(seen) else HELD
         what = f"This breaks the lock of the cloud {cloud.name}"
         confirm_name(what, cloud.name, cloud.name if yes else given)
         record = await new_record(path, cloud, "lock break", reason)

@@ -32,6 +32,11 @@ async def break_lock(ledger: Ledger, seen: Pages, record: Record) -> Pages:
     return await ledger.peek()
 
 
+def is_held(pages: Pages) -> bool:
+    """Whether there is an entry on any host that answers."""
+    return any(isinstance(page, Page) and page.holder for page in pages.values())
+
+
 def is_free(pages: Pages) -> bool:
     """Whether the next run can have the cloud: a majority of hosts answers that nobody has it."""
     free = sum(isinstance(page, Page) and page.holder is None for page in pages.values())
