@@ -74,7 +74,7 @@ def test_a_third_site_may_only_vote() -> None:
     text = (EXAMPLES / "three-controllers.yaml").read_text()
     text = text.replace("sites: [a]", "sites: {a: , w: {witness: true}}")
     head, tail = text.split("  ctl-3:\n    site: a\n    roles: [control, network]\n")
-    cloud = cloud_of(f"{head}  ctl-3:\n    site: w\n    roles: [control]\n{tail}")
+    cloud = cloud_of(f"{head}  ctl-3:\n    site: w\n    roles: [witness]\n{tail}")
     assert cloud.site("w").witness
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudwright.model.cloud import Cloud, Host
+from cloudwright.model.cloud import VOTERS, Cloud, Host
 from cloudwright.model.facts import Facts
 from cloudwright.model.secrets import Ca, Secret
 
@@ -48,6 +48,11 @@ class At:
     def controllers(self) -> tuple[Host, ...]:
         """Hosts of the control role, in the file's order."""
         return self.cloud.hosts_with("control")
+
+    @property
+    def voters(self) -> tuple[Host, ...]:
+        """Hosts with a vote in clusters: controllers, and witnesses."""
+        return self.cloud.hosts_with(VOTERS)
 
     @property
     def is_first_controller(self) -> bool:

@@ -17,3 +17,8 @@ def render(package: str, name: str, **values: object) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     return environment.from_string(source).render(values)
+
+
+def resource(package: str, *path: str) -> str:
+    """The text of a file that lies beside `package`'s modules, as it is."""
+    return files(package).joinpath(*path).read_text(encoding="utf-8")

@@ -11,11 +11,15 @@ from pathlib import Path
 import pymysql
 
 from cloudwright.errors import HostError
+from cloudwright.declare.service import has_tables
 from cloudwright.plan.steps import MakeDatabase
 
 ROOT_SECRET = "root/database"
 MEMBER_PORT = 3306
 CONNECT_SECONDS = 5
+
+BEGAN = "began"
+"""In place of the digest of a job that has not ended yet."""
 
 _JOBS_TABLE = (
     "CREATE DATABASE IF NOT EXISTS cloudwright CHARACTER SET utf8mb4",
@@ -26,13 +30,13 @@ _JOBS_TABLE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseServer:
-    """A member of the database cluster behind a local UNIX socket."""
+    """The database cluster: its members behind local UNIX sockets, asked in this order."""
 
-    socket: Path
+    sockets: tuple[Path, ...]
     password: str
 
     def __repr__(self) -> str:
-        return f"DatabaseServer({self.socket})"
+        return f"DatabaseServer({', '.join(map(str, self.sockets))})"
 
     async def query(
         self, statement: str, arguments: Sequence[object] = ()
@@ -62,6 +66,16 @@ class DatabaseServer:
         except pymysql.MySQLError as err:
             raise HostError("the database refused", why=str(err)) from err
 
+    def _connect(self, user: str, password: str) -> pymysql.Connection:
+        """A connection to the first member that is part of a whole cluster."""
+        error: pymysql.MySQLError | None = None
+        for socket in self.sockets:
+            try:
+                return _whole(_open(socket, user, password))
+            except pymysql.MySQLError as err:
+                error = error or err
+        raise error or pymysql.OperationalError("no member is known")
+
     async def accepts(self, user: str, password: str) -> bool:
         """Whether this user can log in with this password."""
 
@@ -73,17 +87,6 @@ class DatabaseServer:
             return True
 
         return await asyncio.to_thread(try_login)
-
-    def _connect(self, user: str, password: str) -> pymysql.Connection:
-        return pymysql.connect(
-            unix_socket=str(self.socket),
-            user=user,
-            password=password,
-            charset="utf8mb4",
-            autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=60,
-        )
 
     async def digests(self) -> Mapping[str, str]:
         """Step id → digest of each job that ran; empty when none ever did."""
@@ -104,6 +107,20 @@ class DatabaseServer:
             ("REPLACE INTO cloudwright.jobs (id, digest) VALUES (%s, %s)", (id, digest))
         )
         await self.run(statements)
+
+    async def begin(self, id: str, database: str) -> None:
+        """Note that the job `id` begins to fill `database`, when that is empty.
+
+        A job that began so and never ended left a part of its tables, which most migrations
+        cannot go on from; nobody else has used them yet. Then the database is emptied first.
+        """
+        await self.run([(s, ()) for s in _JOBS_TABLE])
+        rows = await self.query("SELECT digest FROM cloudwright.jobs WHERE id = %s", (id,))
+        name = _identifier(database)
+        if rows == [(BEGAN,)]:
+            await self.run([(f"DROP DATABASE `{name}`", ()), (f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4", ())])
+        elif not rows and not await self.gives_row(has_tables(database)):
+            await self.record(id, BEGAN)
 
     async def gives_row(self, query: str) -> bool:
         """Whether a probe gives a row; a table or database that is not there gives none."""
@@ -133,6 +150,29 @@ class DatabaseServer:
             "ON schema_name = REPLACE(db.Db, '\\\\', '') WHERE db.Host = '%'"
         )
         return frozenset((str(d).replace("\\", ""), str(u)) for d, u in rows)
+
+
+def _open(socket: Path, user: str, password: str) -> pymysql.Connection:
+    return pymysql.connect(
+        unix_socket=str(socket),
+        user=user,
+        password=password,
+        charset="utf8mb4",
+        autocommit=True,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=60,
+    )
+
+
+def _whole(connection: pymysql.Connection) -> pymysql.Connection:
+    """The connection, unless its member was cut off from the others and takes no writes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep_ready'")
+        row = cursor.fetchone()
+    if row and row[1] != "ON":
+        connection.close()
+        raise pymysql.OperationalError("the member is not part of a whole cluster")
+    return connection
 
 
 def _identifier(name: str) -> str:

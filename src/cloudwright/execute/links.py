@@ -38,19 +38,20 @@ async def open_links(
     root, admin = Secret(name=ROOT_SECRET), Secret(name=ADMIN_SECRET)
     wanted = {*blueprint.secrets.values(), root, admin, AUTHORITY}
     values = await asyncio.to_thread(vault.values, wanted)
-    first = cloud.first_controller
-    host = fleet.host(first.name)
+    controllers = cloud.hosts_with("control")
     url = f"https://{cloud.api.internal}:{KEYSTONE_PORT}"
-    database, api = await asyncio.gather(
-        host.tcp_socket(first.address, MEMBER_PORT),
-        host.tcp_socket(cloud.api.internal, KEYSTONE_PORT),
+    members, api = await asyncio.gather(
+        asyncio.gather(
+            *(fleet.host(c.name).tcp_socket(c.address, MEMBER_PORT) for c in controllers)
+        ),
+        fleet.host(cloud.first_controller.name).tcp_socket(cloud.api.internal, KEYSTONE_PORT),
     )
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
         ca = Path(directory, "ca.pem")
         ca.write_text(values[AUTHORITY.part("certificate")])
         yield Links(
-            database=DatabaseServer(socket=database, password=values[str(root)]),
+            database=DatabaseServer(sockets=tuple(members), password=values[str(root)]),
             keystone=Keystone(url, values[str(admin)], ca, lambda _host, _port: api),
             values=values,
         )

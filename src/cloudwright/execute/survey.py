@@ -25,6 +25,7 @@ echo now=$(date +%s)
 if [ -d /sys/module/openvswitch ] || modprobe -n openvswitch 2>/dev/null; then
   if [ -d /sys/module/geneve ] || modprobe -n geneve 2>/dev/null; then echo ovs=yes; fi
 fi
+echo tunnel=$(cat /var/lib/cloudwright/run/openvswitch/tunnel 2>/dev/null)
 echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
 """
 
@@ -61,7 +62,7 @@ async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:
             kernel_ovs=answer.get("ovs") == "yes",
             time_skew=round(int(answer["now"]) - middle, 1),
             architecture=answer["arch"],
-            interfaces=_interfaces(answer.get("interfaces", "")),
+            interfaces=_interfaces(answer.get("interfaces", ""), answer.get("tunnel", "")),
         )
     except (KeyError, ValueError) as err:
         raise HostError("a host did not say what it is", where=name, why=repr(err)) from err
@@ -73,16 +74,23 @@ async def _answers(host: Host) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _interfaces(text: str) -> tuple[Interface, ...]:
-    if not text:
-        return ()
-    return tuple(
-        Interface(
-            name=str(link["ifname"]),
-            mtu=int(link.get("mtu", 1500)),
-            addresses=tuple(
-                f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", ()) if "local" in a
-            ),
+def _interfaces(text: str, tunnel: str) -> tuple[Interface, ...]:
+    """The cards; `tunnel` is the card and address that a switch in user space took over (the card
+    is still where that address belongs)."""
+    card, _, address = tunnel.partition(" ")
+    found = []
+    for link in json.loads(text or "[]"):
+        addresses = [
+            f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", ()) if "local" in a
+        ]
+        addresses = [a for a in addresses if a != address]
+        if card and link["ifname"] == card:
+            addresses.append(address)
+        found.append(
+            Interface(
+                name=str(link["ifname"]),
+                mtu=int(link.get("mtu", 1500)),
+                addresses=tuple(addresses),
+            )
         )
-        for link in json.loads(text)
-    )
+    return tuple(found)

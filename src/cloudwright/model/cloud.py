@@ -7,9 +7,12 @@ from typing import Literal
 
 from cloudwright.model.facts import Facts
 
-ROLES = ("control", "network", "compute")
+ROLES = ("control", "network", "compute", "witness")
 """Every role a host may have. `control`: APIs, database, queue. `network`: the way out and in.
-`compute`: instances."""
+`compute`: instances. `witness`: nothing but a vote in each cluster."""
+
+VOTERS = "control+witness"
+"""The roles whose hosts have a vote in clusters."""
 
 Virt = Literal["auto", "kvm", "qemu"]
 Datapath = Literal["auto", "kernel", "userspace"]

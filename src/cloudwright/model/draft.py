@@ -43,6 +43,11 @@ class Draft:
         """Hosts of role control."""
         return tuple(host for host in self.hosts if "control" in host.roles)
 
+    @property
+    def voters(self) -> tuple[Host, ...]:
+        """Hosts with a vote in clusters: controllers, and witnesses."""
+        return tuple(h for h in self.hosts if {"control", "witness"} & set(h.roles))
+
     def line(self, path: Path) -> int:
         """The line of `path`, 0 when unknown."""
         return self.places.get(path, (0, 0))[0]

@@ -18,6 +18,9 @@ MTU = range(1280, 65536)
 """Bytes. 1280 is the least that IPv6 instances may meet (RFC 8200)."""
 
 
+NECESSARY = tuple(role for role in ROLES if role != "witness")
+"""The roles that no cloud can be without."""
+
 Rule = Callable[[Draft], Iterator[Problem]]
 
 
@@ -114,16 +117,25 @@ def check_sites_have_hosts(draft: Draft) -> Iterator[Problem]:
 
 
 def check_witnesses(draft: Draft) -> Iterator[Problem]:
-    """A witness site carries neither instances nor their traffic."""
+    """A witness site carries neither instances nor APIs: its hosts vote, and nobody else does so
+    alone."""
     witnesses = {site.name for site in draft.sites if site.witness}
     for host in draft.hosts:
         for index, role in enumerate(host.roles):
-            if host.site in witnesses and role in ("compute", "network"):
+            path = ("hosts", host.name, "roles", str(index))
+            if host.site in witnesses and role in ROLES and role != "witness":
                 yield draft.problem(
-                    ("hosts", host.name, "roles", str(index)),
+                    path,
                     f'host "{host.name}" has the role "{role}", but its site "{host.site}" is a '
                     "witness, which only votes",
-                    "give it the role control alone, or remove `witness: true`",
+                    "give it the role witness alone, or remove `witness: true`",
+                )
+            elif role == "witness" and host.site not in witnesses:
+                yield draft.problem(
+                    path,
+                    f'host "{host.name}" has the role "witness", but its site "{host.site}" '
+                    "is no witness",
+                    "a controller votes already; or say `witness: true` of a third site",
                 )
 
 
@@ -131,25 +143,28 @@ def check_every_role_is_had(draft: Draft) -> Iterator[Problem]:
     """A cloud needs a host of every role."""
     if not draft.whole or any(role not in ROLES for host in draft.hosts for role in host.roles):
         return  # the unknown role may be the one that is missed here
-    for role in ROLES:
+    for role in NECESSARY:
         if not any(role in host.roles for host in draft.hosts):
             hint = "add it to the roles of a host"
             yield draft.problem(("hosts",), f'no host has the role "{role}"', hint)
 
 
 def check_voters(draft: Draft) -> Iterator[Problem]:
-    """An even number of controllers survives no more failures than one fewer, and can be split
+    """An even number of voters survives no more failures than one fewer, and can be split
     into halves that both stop (Galera, RabbitMQ and OVSDB all decide by majority)."""
-    count = len(draft.controllers)
+    voters = draft.voters
+    count = len(voters)
     if not draft.whole or not count or count % 2:
         return
-    last = draft.controllers[-1]
+    last = voters[-1]
+    role = "control" if "control" in last.roles else "witness"
     survives = "none may fail, as with one" if count == 2 else f"only {count // 2 - 1} may fail"
+    kind = "controllers" if voters == draft.controllers else "controllers and witnesses"
     yield draft.problem(
         ("hosts", last.name, "roles"),
-        f"{count} controllers: a majority needs an odd number ({survives})",
-        "add a controller, if need be in a third site with `witness: true`, "
-        f'or take the role control from "{last.name}"',
+        f"{count} {kind}: a majority needs an odd number ({survives})",
+        "add a controller, or a host of role witness in a third site with `witness: true`, "
+        f'or take the role {role} from "{last.name}"',
     )
 
 

@@ -28,6 +28,7 @@ RUN = runtime("openvswitch")
 
 SOCKET = "unix:/run/openvswitch/db.sock"
 EXTERNAL_BRIDGE = "br-ex"
+TUNNEL_BRIDGE = "br-tunnel"
 
 DATABASE_START = f"""\
 set -eu
@@ -62,6 +63,18 @@ USERSPACE = (
 )
 
 
+# A switch in user space makes tunnels only from an address of its own bridge. What the card was
+# and had is kept where a later look at the host finds it.
+TUNNEL = """
+move_address() {{
+    until ip link show {bridge} >/dev/null 2>&1; do sleep 0.1; done
+    echo "{card} {address}" >/run/openvswitch/tunnel
+    ip address delete {address} dev {card} 2>/dev/null || true
+    ip address replace {address} dev {bridge} && ip link set {bridge} up
+}}
+move_address &"""
+
+
 def database_files(at: At) -> Files:
     """What makes the switch's database when it is missing, and serves it."""
     return {"start.sh": File(content=DATABASE_START, path="/etc/cloudwright/start.sh")}
@@ -70,6 +83,11 @@ def database_files(at: At) -> Files:
 def switch_files(at: At) -> Files:
     """What prepares the datapath that this host has, and switches."""
     before = KERNEL if datapath(at.cloud, at.facts) == "kernel" else USERSPACE
+    card = tunnel_card(at)
+    if card and at.cloud.networks.tunnel:
+        length = at.cloud.networks.tunnel.cidr.partition("/")[2]
+        address = f"{at.host.tunnel}/{length}"
+        before += TUNNEL.format(bridge=TUNNEL_BRIDGE, card=card, address=address)
     return {"start.sh": File(content=SWITCH_START % before, path="/etc/cloudwright/start.sh")}
 
 
@@ -78,11 +96,23 @@ def datapath_type(at: At) -> str:
     return "system" if datapath(at.cloud, at.facts) == "kernel" else "netdev"
 
 
+def tunnel_card(at: At) -> str:
+    """The card that a switch in user space must own to make tunnels; empty where the kernel
+    makes them, or there is nobody to make one to."""
+    if datapath(at.cloud, at.facts) == "kernel" or len(at.cloud.hosts_with(ROLE)) == 1:
+        return ""
+    return at.host.tunnel_interface or at.facts.interface_of(at.host.tunnel) or ""
+
+
 def bridges(at: At) -> Mapping[str, tuple[str, ...]]:
-    """The bridge to the external network, with its card, where the way out is."""
-    if "network" not in at.host.roles:
-        return {}
-    return {EXTERNAL_BRIDGE: tuple(filter(None, [at.host.external_interface]))}
+    """The bridge to the external network, with its card, where the way out is; and the tunnels'
+    own, in user space."""
+    found = {}
+    if "network" in at.host.roles:
+        found[EXTERNAL_BRIDGE] = tuple(filter(None, [at.host.external_interface]))
+    if at.cloud.networks.tunnel and (card := tunnel_card(at)):
+        found[TUNNEL_BRIDGE] = (card,)
+    return found
 
 
 def external_ids(at: At) -> Mapping[str, str]:

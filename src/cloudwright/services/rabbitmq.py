@@ -17,7 +17,7 @@ from cloudwright.declare.service import (
     TcpHealth,
     Volume,
 )
-from cloudwright.model.cloud import Host
+from cloudwright.model.cloud import VOTERS, Host
 from cloudwright.model.secrets import RabbitHash, Secret
 
 DISTRIBUTION_PORT = 25672
@@ -76,9 +76,9 @@ def _settings(at: At) -> dict[str, str | int]:
         "log.console.level": "info",
         "cluster_name": at.cloud.name,
     }
-    if len(at.controllers) > 1:
+    if len(at.voters) > 1:
         settings["cluster_formation.peer_discovery_backend"] = "classic_config"
-        for number, host in enumerate(at.controllers, 1):
+        for number, host in enumerate(at.voters, 1):
             settings[f"cluster_formation.classic_config.nodes.{number}"] = _node(host)
         settings["cluster_partition_handling"] = "pause_minority"
     return settings
@@ -133,7 +133,7 @@ service = Service(
     containers=(
         Container(
             name="rabbitmq",
-            role="control",
+            role=VOTERS,
             command="/usr/lib/rabbitmq/bin/rabbitmq-server",
             files=files,
             # The start script gives way to the server, which then gets the stop signal itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudwright.declare import member
 from cloudwright.declare.at import AUTHORITY, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT
@@ -10,6 +11,7 @@ from cloudwright.declare.template import render
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Certificate, Secret
 from cloudwright.services import mariadb
+from cloudwright.services.mariadb import conf
 
 CERTIFICATE_PATH = "/etc/haproxy/api.pem"
 STATUS_PORT = 13999
@@ -36,8 +38,9 @@ def files(at: At) -> Files:
         frontends=at.frontends,
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
-        database_backend_port=mariadb.PORT,
-        database_user=mariadb.MONITOR,
+        database_backend_port=conf.PORT,
+        database_agent_port=mariadb.AGENT_PORT,
+        database_ready=member.READY,
         status_port=STATUS_PORT,
     )
     return {

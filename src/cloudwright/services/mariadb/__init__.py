@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
-from cloudwright.declare.ini import Ini
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     Container,
     File,
     Files,
+    HttpHealth,
     Permission,
     Service,
-    TcpHealth,
     Volume,
 )
-from cloudwright.declare.template import render
+from cloudwright.declare.template import render, resource
+from cloudwright.services.mariadb import arbitrator
+from cloudwright.services.mariadb.conf import DATA, LOG_FILE_SIZE, NOTIFY, SOCKET, settings
 
-PORT = 3306
-GALERA_PORT = 4567
+AGENT_PORT = 13307
+"""The member's agent: tells the other members what it holds, and load balancers if it is whole."""
+
 MONITOR = "monitor"
-DATA = "/var/lib/mysql"
-SOCKET = "/run/mysqld/mysqld.sock"
 FRESH = "/usr/share/cloudwright/mariadb.tar"
-LOG_FILE_SIZE = "96M"
-MIB = 1024 * 1024
 
 
 def files(at: At) -> Files:
@@ -35,79 +34,22 @@ def files(at: At) -> Files:
         transfer=at.password("transfer/database"),
         monitor=MONITOR,
     )
-    start = render(__name__, "start.sh.j2", data=DATA, fresh=FRESH, alone=len(at.controllers) == 1)
     return {
-        "my.cnf": File(content=_settings(at), path="/etc/mysql/my.cnf", owner="mysql"),
+        "my.cnf": File(content=settings(at), path="/etc/mysql/my.cnf", owner="mysql"),
         # One statement a line, as the server reads them; run at each start, so that the accounts
         # are those declared, whatever the data says.
         "init.sql": File(content=accounts, path="/etc/mysql/init.sql", owner="mysql"),
-        "start": File(content=start, path="/usr/local/bin/mariadb-start", mode="0755"),
+        "notify": File(content=resource(__name__, "program", "notify.sh"), path=NOTIFY, mode="0755"),
+        **member.program(
+            at,
+            at.controllers,
+            package=__name__,
+            adapter="galera.py",
+            port=AGENT_PORT,
+            owner="mysql",
+            settings={"data": DATA, "fresh": FRESH, "socket": SOCKET, "monitor": MONITOR},
+        ),
     }
-
-
-def _settings(at: At) -> Ini:
-    address = at.host.address
-    return {
-        "client": {"socket": SOCKET, "ssl": False},
-        "mariadbd": {
-            "datadir": DATA,
-            "socket": SOCKET,
-            "pid_file": "/run/mysqld/mysqld.pid",
-            "bind_address": address,
-            "port": PORT,
-            "init_file": "/etc/mysql/init.sql",
-            "skip_name_resolve": True,
-            # Else it makes a key of its own, which nobody trusts, for a second at each start.
-            "ssl": False,
-            "character_set_server": "utf8mb4",
-            "collation_server": "utf8mb4_general_ci",
-            "max_connections": 4096 if at.facts.memory_bytes > 64 * 1024 * MIB else 1000,
-            "max_allowed_packet": "64M",
-            "innodb_buffer_pool_size": _buffer_pool(at),
-            "innodb_log_file_size": LOG_FILE_SIZE,
-            # 0 and 2, which are faster, lose transactions that were acknowledged (measured:
-            # up to 741 on the best of three killed members).
-            "innodb_flush_log_at_trx_commit": 1,
-            "innodb_autoinc_lock_mode": 2,  # Galera takes no other
-            "binlog_format": "ROW",
-            "performance_schema": False,
-            **_galera(at),
-        },
-    }
-
-
-def _galera(at: At) -> dict[str, str | int | bool]:
-    members = [host.address for host in at.controllers]
-    segment = [site.name for site in at.cloud.sites].index(at.host.site)
-    options = {
-        "gmcast.listen_addr": f"tcp://{at.host.address}:{GALERA_PORT}",
-        "gmcast.segment": segment,  # traffic between sites goes once, not once per member
-        "ist.recv_addr": at.host.address,
-        "gcache.size": "128M",
-        # A member that hangs stops all writes for this long: 2.1 s against 6.1 s by default.
-        "evs.keepalive_period": "PT0.3S",  # below a third of the suspect timeout
-        "evs.suspect_timeout": "PT1S",
-        "evs.inactive_timeout": "PT3S",
-        "evs.inactive_check_period": "PT0.2S",
-    }
-    return {
-        "wsrep_on": "ON",  # `galera_recovery` reads no other word
-        "wsrep_provider": "/usr/lib/galera/libgalera_smm.so",
-        "wsrep_provider_options": ";".join(f"{k}={v}" for k, v in options.items()),
-        "wsrep_cluster_name": at.cloud.name,
-        # The address of nobody means: be the first. A cluster of one has nobody to join.
-        "wsrep_cluster_address": f"gcomm://{','.join(members) if len(members) > 1 else ''}",
-        "wsrep_node_name": at.host.name,
-        "wsrep_node_address": at.host.address,
-        "wsrep_sst_method": "mariabackup",
-        "wsrep_sst_auth": f"transfer:{at.password('transfer/database')}",
-        "wsrep_slave_threads": max(1, min(8, at.facts.cores)),
-    }
-
-
-def _buffer_pool(at: At) -> str:
-    """A sixteenth of the memory, from 128 MiB to 8 GiB: the schemas of a small cloud are 60 MB."""
-    return f"{max(128, min(8192, at.facts.memory_bytes // MIB // 16))}M"
 
 
 service = Service(
@@ -115,7 +57,14 @@ service = Service(
     summary="relational database",
     image=Image(
         name="mariadb",
-        packages=("mariadb-server", "mariadb-backup", "galera-4", "socat"),
+        packages=(
+            "mariadb-server",
+            "mariadb-backup",
+            "galera-4",
+            "galera-arbitrator-4",
+            "python3-pymysql",
+            "socat",
+        ),
         users=("mysql",),
         user="mysql",
         run=(
@@ -137,16 +86,17 @@ service = Service(
         Container(
             name="mariadb",
             role="control",
-            command="/usr/local/bin/mariadb-start",
+            command=member.COMMAND,
             files=files,
             volumes=(Volume(name="mariadb", path=DATA),),
             permissions=(
                 Permission(path=DATA, owner="mysql:mysql", mode="0755"),
                 Permission(path="/run/mysqld", owner="mysql:mysql", mode="0755"),
             ),
-            health=TcpHealth(port=PORT),
+            health=HttpHealth(port=AGENT_PORT, path=member.READY, seconds=300),
             rollout=Quorum(),
             stop_seconds=120,
         ),
+        arbitrator.container,
     ),
 )

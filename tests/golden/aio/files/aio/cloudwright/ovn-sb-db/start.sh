@@ -1,7 +1,6 @@
 set -eu
-name=OVN_Southbound db=/var/lib/openvswitch/ovn-sb/ovnsb.db socket=/run/ovn/ovnsb_db
+db=/var/lib/openvswitch/ovn-sb/ovnsb.db name=OVN_Southbound socket=/run/ovn/ovnsb_db
 schema=/usr/share/ovn/ovn-sb.ovsschema
-[ -s $db ] || { rm -f $db; ovsdb-tool create-cluster $db $schema tcp:10.64.0.11:6644; }
 upgrade() {  # a cluster has one schema: a client raises it, once there is a leader
     ovsdb-client --timeout=60 wait unix:$socket.sock $name connected
     [ "$(ovsdb-client needs-conversion unix:$socket.sock $schema)" = no ] ||

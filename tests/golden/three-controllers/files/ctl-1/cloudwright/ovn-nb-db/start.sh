@@ -1,7 +1,6 @@
 set -eu
-name=OVN_Northbound db=/var/lib/openvswitch/ovn-nb/ovnnb.db socket=/run/ovn/ovnnb_db
+db=/var/lib/openvswitch/ovn-nb/ovnnb.db name=OVN_Northbound socket=/run/ovn/ovnnb_db
 schema=/usr/share/ovn/ovn-nb.ovsschema
-[ -s $db ] || { rm -f $db; ovsdb-tool create-cluster $db $schema tcp:10.65.0.11:6643; }
 upgrade() {  # a cluster has one schema: a client raises it, once there is a leader
     ovsdb-client --timeout=60 wait unix:$socket.sock $name connected
     [ "$(ovsdb-client needs-conversion unix:$socket.sock $schema)" = no ] ||

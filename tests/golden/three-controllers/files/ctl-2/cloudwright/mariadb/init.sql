@@ -9,4 +9,5 @@ ALTER USER 'root'@'localhost' IDENTIFIED BY '⟦secret:root/database:1⟧';
 CREATE USER IF NOT EXISTS 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
 ALTER USER 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
 GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, REPLICA MONITOR ON *.* TO 'transfer'@'localhost';
-CREATE USER IF NOT EXISTS 'monitor'@'%' IDENTIFIED BY '';
+CREATE USER IF NOT EXISTS 'monitor'@'localhost' IDENTIFIED BY '';
+DROP USER IF EXISTS 'monitor'@'%';

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import NORTHBOUND_PORT, SOUTHBOUND_PORT
@@ -15,9 +16,14 @@ from cloudwright.declare.service import (
     Volume,
     runtime,
 )
+from cloudwright.model.cloud import VOTERS
 
 RUN = runtime("ovn")
 SWITCH_RUN = runtime("openvswitch")
+
+RAFT_OFFSET = 2
+AGENT_OFFSET = 4
+"""From the port that clients use to those for the members alone."""
 
 START = "bash /etc/cloudwright/start.sh"
 START_PATH = "/etc/cloudwright/start.sh"
@@ -25,14 +31,13 @@ START_PATH = "/etc/cloudwright/start.sh"
 
 def members(at: At, port: int) -> str:
     """The addresses of a database's members, as OVSDB's clients read them."""
-    return ",".join(f"tcp:{host.address}:{port}" for host in at.controllers)
+    return ",".join(f"tcp:{host.address}:{port}" for host in at.voters)
 
 
 DATABASE_START = """\
 set -eu
-name={name} db=/var/lib/openvswitch/ovn-{kind}/ovn{kind}.db socket=/run/ovn/ovn{kind}_db
+db=/var/lib/openvswitch/ovn-{kind}/ovn{kind}.db name={name} socket=/run/ovn/ovn{kind}_db
 schema=/usr/share/ovn/ovn-{kind}.ovsschema
-[ -s $db ] || {{ rm -f $db; {make}; }}
 upgrade() {{  # a cluster has one schema: a client raises it, once there is a leader
     ovsdb-client --timeout=60 wait unix:$socket.sock $name connected
     [ "$(ovsdb-client needs-conversion unix:$socket.sock $schema)" = no ] ||
@@ -46,19 +51,28 @@ exec ovsdb-server $db --remote=punix:$socket.sock --unixctl=$socket.ctl --no-chd
 
 
 def _database_files(at: At, kind: str, name: str, root: str, port: int) -> Files:
-    """A member of the database's raft cluster; the first controller founds it, others join."""
-    raft_port = port + 2
-    own = f"tcp:{at.host.address}:{raft_port}"
-    make = f"ovsdb-tool create-cluster $db $schema {own}"
-    if not at.is_first_controller:
-        others = " ".join(
-            f"tcp:{h.address}:{raft_port}" for h in at.controllers if h.name != at.host.name
-        )
-        make = f"ovsdb-tool join-cluster $db $name {own} {others}"
+    """A member of the database's raft cluster, which its members found together."""
     script = DATABASE_START.format(
-        kind=kind, name=name, root=root, port=port, address=at.host.address, make=make
+        kind=kind, name=name, root=root, port=port, address=at.host.address
     )
-    return {"start.sh": File(content=script, path=START_PATH)}
+    return {
+        "start.sh": File(content=script, path=START_PATH),
+        **member.program(
+            at,
+            at.voters,
+            package=__name__,
+            adapter="raft.py",
+            port=port + AGENT_OFFSET,
+            owner="root",
+            settings={
+                "database": f"/var/lib/openvswitch/ovn-{kind}/ovn{kind}.db",
+                "database_name": name,
+                "schema": f"/usr/share/ovn/ovn-{kind}.ovsschema",
+                "control": f"/run/ovn/ovn{kind}_db.ctl",
+                "raft": {h.name: f"tcp:{h.address}:{port + RAFT_OFFSET}" for h in at.voters},
+            },
+        ),
+    }
 
 
 def northbound_files(at: At) -> Files:
@@ -85,8 +99,8 @@ def _database(kind: str, database: str) -> Container:
     status = f"ovs-appctl -t /run/ovn/ovn{kind}_db.ctl cluster/status {database}"
     return Container(
         name=f"ovn-{kind}-db",
-        role="control",
-        command=START,
+        role=VOTERS,
+        command=member.COMMAND,
         files=northbound_files if kind == "nb" else southbound_files,
         volumes=(Volume(name=f"ovn_{kind}_db", path=f"/var/lib/openvswitch/ovn-{kind}"),),
         mounts=(RUN,),

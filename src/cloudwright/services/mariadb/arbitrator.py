@@ -1,0 +1,48 @@
+"""A voter without data, in a site that only votes: it breaks the tie between two others."""
+
+from __future__ import annotations
+
+from cloudwright.declare.at import At
+from cloudwright.declare.service import CommandHealth, Container, File, Files
+from cloudwright.services.mariadb.conf import GALERA_PORT, group
+
+START_PATH = "/etc/cloudwright/start.sh"
+
+# garbd can only join, and ends where there is nobody to join.
+START = """\
+members="{members}"
+somebody_answers() {{
+    for member in $members; do
+        timeout 1 bash -c ": </dev/tcp/$member/{port}" 2>/dev/null && return
+    done
+    return 1
+}}
+until somebody_answers; do sleep 0.5; done
+exec garbd --name={name} --group={cluster} --address=gcomm://{addresses} --options='{options}'
+"""
+
+CONNECTED = f"ss -Htn state established | grep -q ':{GALERA_PORT}'"
+"""It has no question to be asked; a member that it lost is a connection that is gone."""
+
+
+def files(at: At) -> Files:
+    """Its start script; it has no data, and no configuration but arguments."""
+    members = [host.address for host in at.controllers]
+    script = START.format(
+        members=" ".join(members),
+        port=GALERA_PORT,
+        name=at.host.name,
+        cluster=at.cloud.name,
+        addresses=",".join(f"{address}:{GALERA_PORT}" for address in members),
+        options=";".join(f"{key}={value}" for key, value in group(at).items()),
+    )
+    return {"start.sh": File(content=script, path=START_PATH, mode="0644")}
+
+
+container = Container(
+    name="mariadb-arbitrator",
+    role="witness",
+    command=f"bash {START_PATH}",
+    files=files,
+    health=CommandHealth(command=("sh", "-c", CONNECTED)),
+)
