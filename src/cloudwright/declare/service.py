@@ -126,7 +126,8 @@ class Container:
     (`nova-libvirt`) or jobs (`nova/cells`) that must be ready first, beyond the service's own;
     a container named alike on the same host is what is meant when `needs` starts with `@`.
     `when` says whether this cloud has it at all. `waits` are addresses that the container itself
-    waits for before its command runs, so that a cold host comes up in any order. `rollout` says
+    waits for before its command runs, so that a cold host comes up in any order; `cpu_shares` its
+    weight where processors are short (1024 when not given). `rollout` says
     how it is remade when several hosts have it.
     """
 
@@ -151,6 +152,7 @@ class Container:
     waits: Callable[[At], tuple[tuple[str, int], ...]] = lambda at: ()
     when: Callable[[Cloud], bool] = lambda cloud: True
     stop_seconds: int = 60
+    cpu_shares: int = 0
     rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
 
 
@@ -169,6 +171,7 @@ class Job:
     like: str
     probe: str
     ready: str = ""
+    fills: str = ""  # a database of its own, empty before
     each: str = ""  # a role: once for each of its hosts, run on the first host of `like`
     needs: tuple[str, ...] = ()
     environment: Callable[[At], Mapping[str, str]] = lambda at: {}
@@ -237,3 +240,14 @@ def rollout_of(container: Container) -> Rollout:
     if container.rollout:
         return container.rollout
     return Canary() if container.role == "control" else Batches()
+
+
+HEARTBEAT_SHARES = 8192
+"""`cpu_shares` of what others take for dead when it is silent for a second: members of clusters,
+and what moves addresses. On a machine with 16 runnable threads a core, Galera's members lost each
+other without it (measured)."""
+
+
+def has_tables(database: str) -> str:
+    """The SQL query that gives a row exactly when `database` has a table."""
+    return f"SELECT 1 FROM information_schema.tables WHERE table_schema = '{database}' LIMIT 1"

@@ -74,6 +74,7 @@ class ContainerSpec:
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     shm_size: int = 0
     memory: int = 0
+    cpu_shares: int = 0
 
 
 State = Literal[

@@ -62,6 +62,7 @@ def _host_config(spec: ContainerSpec, quirks: Quirks) -> dict[str, Any]:
         "Init": spec.init or None,
         "ShmSize": spec.shm_size or None,
         "Memory": spec.memory or None,
+        "CpuShares": spec.cpu_shares or None,
     }
     return config | {key: value for key, value in optional.items() if value is not None}
 

@@ -10,13 +10,18 @@ from pathlib import Path
 
 import pymysql
 
-from cloudwright.errors import HostError
 from cloudwright.declare.service import has_tables
+from cloudwright.errors import HostError
 from cloudwright.plan.steps import MakeDatabase
 
 ROOT_SECRET = "root/database"
 MEMBER_PORT = 3306
 CONNECT_SECONDS = 5
+
+DEADLOCK = 1213
+"""MariaDB's number of the error (ER_LOCK_DEADLOCK)."""
+
+DEADLOCK_TRIES = 5
 
 BEGAN = "began"
 """In place of the digest of a job that has not ended yet."""
@@ -47,8 +52,19 @@ class DatabaseServer:
     async def run(
         self, statements: Iterable[tuple[str, Sequence[object]]]
     ) -> list[list[tuple[object, ...]]]:
-        """The rows of each statement, all over one connection."""
-        return await asyncio.to_thread(self._run, list(statements))
+        """The rows of each statement, all over one connection.
+
+        All are run again after a deadlock: members of a cluster find out at the commit that
+        another's statement came first, and every statement here may be repeated.
+        """
+        wanted = list(statements)
+        for _ in range(DEADLOCK_TRIES - 1):
+            try:
+                return await asyncio.to_thread(self._run, wanted)
+            except HostError as err:
+                if not err.why.startswith(f"({DEADLOCK},"):
+                    raise
+        return await asyncio.to_thread(self._run, wanted)
 
     def _run(
         self, statements: list[tuple[str, Sequence[object]]]
@@ -118,7 +134,12 @@ class DatabaseServer:
         rows = await self.query("SELECT digest FROM cloudwright.jobs WHERE id = %s", (id,))
         name = _identifier(database)
         if rows == [(BEGAN,)]:
-            await self.run([(f"DROP DATABASE `{name}`", ()), (f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4", ())])
+            await self.run(
+                [
+                    (f"DROP DATABASE `{name}`", ()),
+                    (f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4", ()),
+                ]
+            )
         elif not rows and not await self.gives_row(has_tables(database)):
             await self.record(id, BEGAN)
 

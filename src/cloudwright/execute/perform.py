@@ -122,10 +122,32 @@ async def _wait_healthy(step: Step, action: RunContainer, doing: Doing) -> None:
 
 
 async def _run_job(step: Step, action: RunJob, doing: Doing) -> None:
-    engine, database = doing.fleet.engine(step.host), doing.links.database
+    database = doing.links.database
     if action.ready:
         await _wait_row(step, action.ready, doing)
-    name = f"job-{action.job}"
+    if action.fills:
+        await database.begin(step.id, action.fills)
+    try:
+        await _run_once(step, action, doing)
+    except StepFailed as err:
+        if not action.fills:
+            raise
+        # A database that moved to another member breaks off what migrates; from empty again.
+        doing.log(str(err))
+        await _retry(lambda: database.begin(step.id, action.fills), doing)
+        await _run_once(step, action, doing)
+    if not await database.gives_row(action.probe):
+        raise StepFailed(
+            "the job ended well but its effect is not in the database",
+            where=step.id,
+            why=action.probe,
+        )
+    await database.record(step.id, step.digest)
+
+
+async def _run_once(step: Step, action: RunJob, doing: Doing) -> None:
+    """Run the job's container to its end; StepFailed with what it printed when it ends badly."""
+    engine, name = doing.fleet.engine(step.host), f"job-{action.job}"
     await _remove(engine, name, 0)
     await engine.create(_spec(step, name, action.body, doing, kind="job"))
     try:
@@ -142,13 +164,6 @@ async def _run_job(step: Step, action: RunJob, doing: Doing) -> None:
             )
     finally:
         await _remove(engine, name, 0)
-    if not await database.gives_row(action.probe):
-        raise StepFailed(
-            "the job ended well but its effect is not in the database",
-            where=step.id,
-            why=action.probe,
-        )
-    await database.record(step.id, step.digest)
 
 
 async def _wait_row(step: Step, query: str, doing: Doing) -> None:
@@ -228,6 +243,7 @@ def _spec(step: Step, name: str, body: ContainerBody, doing: Doing, *, kind: str
         cgroupns_host=body.host_cgroups,
         restart="unless-stopped" if kind == "container" else "no",
         stop_seconds=body.stop_seconds,
+        cpu_shares=body.cpu_shares,
         ulimits=(Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),),
     )
 

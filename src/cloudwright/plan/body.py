@@ -44,5 +44,6 @@ def body_of(
         host_pid=container.host_pid,
         host_ipc=container.host_ipc,
         host_cgroups=container.host_cgroups,
+        cpu_shares=container.cpu_shares,
         stop_seconds=container.stop_seconds,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cloudwright.declare.at import At
-from cloudwright.declare.service import Container, Job, Service, hosts_of
+from cloudwright.declare.service import Container, Job, Service, has_tables, hosts_of
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.plan.body import body_of
 from cloudwright.plan.needs import Needs
@@ -20,10 +20,8 @@ def schema_jobs(service: Service) -> tuple[Job, ...]:
             name=f"schema-{database.name}",
             command=lambda at, command=database.create: command,  # type: ignore[misc]
             like=database.like,
-            probe=(
-                "SELECT 1 FROM information_schema.tables "
-                f"WHERE table_schema = '{database.name}' LIMIT 1"
-            ),
+            probe=has_tables(database.name),
+            fills=database.name,
             needs=database.needs,
         )
         for database in service.databases
@@ -64,6 +62,7 @@ def job_steps(
                 body=body,
                 probe=job.probe.replace("{host}", host_name),
                 ready=job.ready.replace("{host}", host_name),
+                fills=job.fills,
                 meaning=f"{cloud.release} {command}",
             ),
             needs=needs.of_job(service, job, runner, subject),

@@ -63,6 +63,7 @@ class ContainerBody:
     host_pid: bool = False
     host_ipc: bool = False
     host_cgroups: bool = False
+    cpu_shares: int = 0
     stop_seconds: int = 60
 
 
@@ -91,6 +92,8 @@ class RunJob:
     body: ContainerBody
     probe: str
     ready: str = ""
+    fills: str = ""
+    """The database that it fills; emptied first, when a first run ended half-way."""
     meaning: str = ""
     """What the digest is of: the command and the release, not the image's build."""
 

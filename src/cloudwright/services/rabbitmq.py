@@ -9,6 +9,7 @@ from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import QUEUE_PORT
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
+    HEARTBEAT_SHARES,
     Container,
     File,
     Files,
@@ -144,6 +145,7 @@ service = Service(
             ),
             health=TcpHealth(port=QUEUE_PORT),
             rollout=Quorum(),
+            cpu_shares=HEARTBEAT_SHARES,
         ),
     ),
     secrets=lambda cloud: (PASSWORD_HASH,),

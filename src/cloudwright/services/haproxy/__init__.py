@@ -6,7 +6,14 @@ from cloudwright.declare import member
 from cloudwright.declare.at import AUTHORITY, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT
-from cloudwright.declare.service import Container, File, Files, Service, TcpHealth
+from cloudwright.declare.service import (
+    HEARTBEAT_SHARES,
+    Container,
+    File,
+    Files,
+    Service,
+    TcpHealth,
+)
 from cloudwright.declare.template import render
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Certificate, Secret
@@ -74,6 +81,7 @@ service = Service(
             files=files,
             capabilities={"NET_BIND_SERVICE": "listens on ports 80 and 443 without being root"},
             health=TcpHealth(port=STATUS_PORT),
+            cpu_shares=HEARTBEAT_SHARES,
         ),
     ),
     secrets=lambda cloud: (certificate(cloud),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
-from cloudwright.declare.service import Container, File, Files, Service
+from cloudwright.declare.service import HEARTBEAT_SHARES, Container, File, Files, Service
 from cloudwright.declare.template import render
 from cloudwright.model.secrets import Password, Secret
 from cloudwright.services.haproxy import STATUS_PORT
@@ -57,6 +57,7 @@ service = Service(
             command="/usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid",
             files=files,
             user="root",
+            cpu_shares=HEARTBEAT_SHARES,
             capabilities={
                 "NET_ADMIN": "gives the host the cloud's addresses and takes them away",
                 "NET_BROADCAST": "sends VRRP advertisements",

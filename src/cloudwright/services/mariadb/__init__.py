@@ -7,6 +7,7 @@ from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
+    HEARTBEAT_SHARES,
     Container,
     File,
     Files,
@@ -39,7 +40,9 @@ def files(at: At) -> Files:
         # One statement a line, as the server reads them; run at each start, so that the accounts
         # are those declared, whatever the data says.
         "init.sql": File(content=accounts, path="/etc/mysql/init.sql", owner="mysql"),
-        "notify": File(content=resource(__name__, "program", "notify.sh"), path=NOTIFY, mode="0755"),
+        "notify": File(
+            content=resource(__name__, "program", "notify.sh"), path=NOTIFY, mode="0755"
+        ),
         **member.program(
             at,
             at.controllers,
@@ -95,6 +98,7 @@ service = Service(
             ),
             health=HttpHealth(port=AGENT_PORT, path=member.READY, seconds=300),
             rollout=Quorum(),
+            cpu_shares=HEARTBEAT_SHARES,
             stop_seconds=120,
         ),
         arbitrator.container,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import At
-from cloudwright.declare.service import CommandHealth, Container, File, Files
+from cloudwright.declare.service import HEARTBEAT_SHARES, CommandHealth, Container, File, Files
 from cloudwright.services.mariadb.conf import GALERA_PORT, group
 
 START_PATH = "/etc/cloudwright/start.sh"
@@ -44,5 +44,6 @@ container = Container(
     role="witness",
     command=f"bash {START_PATH}",
     files=files,
+    cpu_shares=HEARTBEAT_SHARES,
     health=CommandHealth(command=("sh", "-c", CONNECTED)),
 )

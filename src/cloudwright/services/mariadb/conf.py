@@ -13,7 +13,14 @@ LOG_FILE_SIZE = "96M"
 NOTIFY = "/usr/local/lib/cloudwright/notify"
 MIB = 1024 * 1024
 
-KEPT = (r"\.pem", r"galera\.cache", r"sst_in_progress", r"\.sst", r"grastate\.dat", r"cloudwright\.view")
+KEPT = (
+    r"\.pem",
+    r"galera\.cache",
+    r"sst_in_progress",
+    r"\.sst",
+    r"grastate\.dat",
+    r"cloudwright\.view",
+)
 """Endings of the files that a transfer of the whole state leaves alone where it arrives."""
 
 
@@ -82,7 +89,8 @@ def group(at: At) -> dict[str, str | int]:
         # A member that hangs stops all writes for this long: 2.1 s against 6.1 s by default.
         "evs.keepalive_period": "PT0.3S",  # below a third of the suspect timeout
         "evs.suspect_timeout": "PT1S",
-        "evs.inactive_timeout": "PT3S",
+        "evs.inactive_timeout": "PT5S",
+        "evs.install_timeout": "PT4S",  # a loaded machine needs more than one try in 2 s
         "evs.inactive_check_period": "PT0.2S",
     }
 

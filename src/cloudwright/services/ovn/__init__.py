@@ -8,6 +8,7 @@ from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import NORTHBOUND_PORT, SOUTHBOUND_PORT
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
+    HEARTBEAT_SHARES,
     CommandHealth,
     Container,
     File,
@@ -107,6 +108,7 @@ def _database(kind: str, database: str) -> Container:
         # A member that knows its leader takes writes; an open port alone says nothing.
         health=CommandHealth(command=("sh", "-c", f"{status} | grep -q '^Leader: [^u]'")),
         rollout=Quorum(),
+        cpu_shares=HEARTBEAT_SHARES,
     )
 
 

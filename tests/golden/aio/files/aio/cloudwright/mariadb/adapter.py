@@ -1,13 +1,7 @@
-"""Galera for the member's agent: where the data stands, and how the server is started.
-
-Also what the server itself runs at each change of the cluster (`wsrep_notify_cmd`): called with
-arguments it keeps which members the last whole cluster had.
-"""
+"""Galera for the member's agent: where the data stands, and how the server is started."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import re
 import subprocess
@@ -20,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 STATE = "grastate.dat"
-VIEW = "cloudwright-view.json"
+VIEW = "cloudwright.view"
 NO_HISTORY = "00000000-0000-0000-0000-000000000000"
 FRESH = -1
 POSITION = re.compile(r"Recovered position:? *([0-9a-f-]{36}):(-?\d+)")
@@ -144,10 +138,12 @@ class Adapter:
 
 
 def _view(data: Path) -> tuple[str, ...]:
+    """The members of the last whole cluster, which the server had kept (`notify.sh`)."""
     try:
-        return tuple(json.loads((data / VIEW).read_text())["members"])
-    except (OSError, ValueError, KeyError):
+        text = (data / VIEW).read_text()
+    except OSError:
         return ()
+    return tuple(m.split("/")[1] for m in text.strip().split(",") if m.count("/") >= 2)
 
 
 def _write(path: Path, text: str) -> None:
@@ -158,22 +154,3 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-
-
-def notify(arguments: list[str], data: Path) -> None:
-    """Keep the members of a primary component, as the server tells them at each change.
-
-    Galera gives them as `uuid/name/address`, comma-separated.
-    """
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--primary")
-    parser.add_argument("--members", default="")
-    known, _ = parser.parse_known_args(arguments)
-    names = [m.split("/")[1] for m in known.members.split(",") if m.count("/") >= 2]
-    if known.primary == "yes" and names:
-        _write(data / VIEW, json.dumps({"members": names}))
-
-
-if __name__ == "__main__":
-    settings = json.loads((Path(__file__).parent / "member.json").read_text())
-    notify(sys.argv[1:], Path(settings["data"]))
