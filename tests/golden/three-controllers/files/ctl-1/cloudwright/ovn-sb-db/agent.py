@@ -179,6 +179,13 @@ def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: a load balancer hangs up once it has read the status."""
+
+
 def ask(address: str, secret: bytes) -> Told | None:
     """What the member at `address` (host:port) tells; None when it does not, or not truly."""
     nonce = secrets.token_hex(16)
@@ -242,8 +249,7 @@ def main() -> int:
     )
     addresses: dict[str, str] = settings["members"]
     host, _, port = addresses[member.name].rpartition(":")
-    server = ThreadingHTTPServer((host, int(port)), _handler(member))
-    server.daemon_threads = True
+    server = _Server((host, int(port)), _handler(member))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     decision = settle(member, addresses)
     print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)

@@ -1,0 +1,214 @@
+"""The agent beside each member of a cluster: who founds, who joins, who waits."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def program(package: str, name: str) -> ModuleType:
+    """A program that containers run, loaded as a module."""
+    path = Path(str(files(package).joinpath("program", name)))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+agent = program("cloudwright.declare.member", "agent.py")
+galera = program("cloudwright.services.mariadb", "galera.py")
+MEMBERS = ("a", "b", "c")
+HISTORY = "899fd727-e583-11f1-8039-3bf80240a9ef"
+
+
+def down(name: str, position: int, *view: str, history: str = HISTORY) -> object:
+    return agent.Told(
+        name=name,
+        state=agent.DOWN,
+        history=history if position >= 0 else "",
+        position=position,
+        view=view,
+    )
+
+
+def decide(own: object, *others: object) -> object:
+    return agent.decide(own, {o.name: o for o in others}, MEMBERS)  # type: ignore[attr-defined]
+
+
+def test_of_empty_members_the_first_founds_once_all_have_spoken() -> None:
+    a, b, c = (down(n, -1) for n in MEMBERS)
+    assert decide(a, b) == agent.Wait("c must say what it holds")
+    assert decide(a, b, c) == agent.Found()
+    assert decide(b, a, c) == agent.Wait("a knows most and comes first")
+
+
+def test_after_all_were_killed_the_one_that_knows_most_founds() -> None:
+    a, b, c = down("a", 7, *MEMBERS), down("b", 9, *MEMBERS), down("c", 9, *MEMBERS)
+    assert isinstance(decide(a, b, c), agent.Wait)
+    assert decide(b, a, c) == agent.Found()
+    assert isinstance(decide(c, a, b), agent.Wait)
+    assert decide(b, a) == agent.Wait("c must say what it holds")
+
+
+def test_who_was_not_in_the_last_whole_cluster_is_not_waited_for() -> None:
+    b, c = down("b", 9, "b", "c"), down("c", 9, "b", "c")
+    assert decide(b, c) == agent.Found()
+    assert decide(down("a", 5, *MEMBERS), b) == agent.Wait("c must say what it holds")
+
+
+def test_an_arbitrator_holds_nothing_and_is_not_waited_for() -> None:
+    assert decide(down("b", 9, "b", "witness")) == agent.Found()
+
+
+def test_a_cluster_that_is_up_is_joined_and_one_being_founded_awaited() -> None:
+    up = agent.Told(name="c", state=agent.UP, history=HISTORY, position=3)
+    founding = agent.Told(name="c", state=agent.FOUNDING, history=HISTORY, position=3)
+    assert decide(down("a", 99, *MEMBERS), up) == agent.Join()
+    assert decide(down("a", 99, "a"), founding) == agent.Wait("c founds the cluster")
+
+
+def test_a_lost_disk_never_founds_beside_data() -> None:
+    a, b, c = down("a", -1), down("b", 4, *MEMBERS), down("c", 3, *MEMBERS)
+    assert decide(a, b, c) == agent.Wait("b knows most and comes first")
+    assert decide(b, a, c) == agent.Found()
+
+
+def test_data_of_two_origins_is_for_a_person() -> None:
+    other = down("b", 4, *MEMBERS, history="5e0e4a34-0000-11f1-8039-3bf80240a9ef")
+    decision = decide(down("a", 4, *MEMBERS), other, down("c", -1))
+    assert isinstance(decision, agent.Wait)
+    assert "differ in origin" in decision.reason
+
+
+@given(st.data())
+def test_no_two_found_whatever_each_has_heard(data: st.DataObject) -> None:
+    """A history of whole clusters, then everything is down, and each hears some of the others."""
+    told = _history(data)
+    founders = []
+    for own in told.values():
+        heard = data.draw(st.sets(st.sampled_from(MEMBERS)))
+        others = {n: told[n] for n in heard if n != own.name}  # type: ignore[attr-defined]
+        if agent.decide(own, others, MEMBERS) == agent.Found():
+            founders.append(own)
+    assert len(founders) <= 1
+    most = max(t.position for t in told.values())  # type: ignore[attr-defined]
+    assert all(f.position == most for f in founders)  # type: ignore[attr-defined]
+
+
+@given(st.data())
+def test_some_member_founds_once_all_hear_all(data: st.DataObject) -> None:
+    told = _history(data)
+    founders = [o for o in told.values() if agent.decide(o, told, MEMBERS) == agent.Found()]
+    assert len(founders) == 1
+
+
+def _history(data: st.DataObject) -> dict[str, object]:
+    """What members hold after views came and went: without those that said goodbye, or of a
+    majority of the one before.
+
+    Who is in a view has its members noted and its changes applied, up to a few that a crash
+    lost; a member that is not keeps what it had.
+    """
+    view = set(MEMBERS)
+    arbitrator = data.draw(st.integers(0, 1))
+    position = 0
+    held = {n: (0, tuple(MEMBERS)) for n in MEMBERS}
+    for _ in range(data.draw(st.integers(0, 4))):
+        leave = data.draw(st.sets(st.sampled_from(sorted(view))))
+        rest = view - leave
+        said_goodbye = data.draw(st.booleans())
+        if rest and (said_goodbye or (len(rest) + arbitrator) * 2 > len(view) + arbitrator):
+            view = rest
+        else:
+            view = view | data.draw(st.sets(st.sampled_from(MEMBERS)))
+        position += data.draw(st.integers(0, 5))
+        for name in view:
+            held[name] = (position, tuple(sorted(view)))
+    best = data.draw(st.sampled_from(sorted(view)))
+    for name in view - {best}:
+        lost = data.draw(st.integers(0, 3))
+        held[name] = (max(0, held[name][0] - lost), held[name][1])
+    return {n: down(n, p, *v) for n, (p, v) in held.items()}
+
+
+def test_an_answer_without_the_right_seal_is_no_answer(tmp_path: Path) -> None:
+    class Up:
+        rejoins = False
+
+        def is_up(self) -> bool:
+            return True
+
+    member = agent.Member(secret=b"one", adapter=Up(), holds=down("b", 4), running=True)
+    server = agent._Server(("127.0.0.1", 0), agent._handler(member))
+    agent.threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_port}"
+    try:
+        assert agent.ask(address, b"one").state == agent.UP
+        assert agent.ask(address, b"another") is None
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert agent.ask(address, b"one") is None
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> object:
+    (tmp_path / "mysql").mkdir()
+    settings = {
+        "data": str(tmp_path),
+        "fresh": "",
+        "socket": "",
+        "monitor": "",
+        "members": {"a": "", "b": ""},
+    }
+    return galera.Adapter(settings)
+
+
+def test_what_galera_left_when_it_stopped_is_its_position(tmp_path: Path, adapter: object) -> None:
+    state = f"version: 2.1\nuuid:    {HISTORY}\nseqno:   12\nsafe_to_bootstrap: 0\n"
+    (tmp_path / "grastate.dat").write_text(state)
+    (tmp_path / "cloudwright.view").write_text("u1/a/10.0.0.1:0,u2/w/,u3/b/10.0.0.2:0\n")
+    assert adapter.look() == (HISTORY, 12, ("a", "w", "b"))  # type: ignore[attr-defined]
+    assert adapter.command(found=False) == ["mariadbd"]  # type: ignore[attr-defined]
+    assert "safe_to_bootstrap: 0" in (tmp_path / "grastate.dat").read_text()
+    assert "--wsrep-new-cluster" in adapter.command(found=True)  # type: ignore[attr-defined]
+    assert "safe_to_bootstrap: 1" in (tmp_path / "grastate.dat").read_text()
+
+
+def test_a_transfer_that_broke_off_leaves_nothing_to_found_with(
+    tmp_path: Path, adapter: object
+) -> None:
+    zero = "00000000-0000-0000-0000-000000000000"
+    (tmp_path / "grastate.dat").write_text(f"uuid:    {zero}\nseqno:   -1\n")
+    assert adapter.look() == ("", -1, ())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("primary", "kept"), [("yes", "u1/a/x,u2/b/y\n"), ("no", None)])
+def test_the_members_of_a_whole_cluster_are_kept(
+    tmp_path: Path, primary: str, kept: str | None
+) -> None:
+    source = files("cloudwright.services.mariadb").joinpath("program", "notify.sh").read_text()
+    script = source.replace("/var/lib/mysql/", f"{tmp_path}/")
+    words = ["--status", "synced", "--uuid", HISTORY, "--primary", primary]
+    words += ["--members", "u1/a/x,u2/b/y", "--index", "0"]
+    subprocess.run(["sh", "-c", script, "notify", *words], check=True)
+    view = tmp_path / "cloudwright.view"
+    assert (view.read_text() if view.exists() else None) == kept
+
+
+def test_the_settings_name_every_member() -> None:
+    golden = Path(__file__).parents[1] / "golden" / "three-controllers" / "files" / "ctl-1"
+    told = json.loads((golden / "cloudwright" / "mariadb" / "member.json").read_text())
+    assert list(told["members"]) == ["ctl-1", "ctl-2", "ctl-3"]
+    assert told["secret"].startswith("⟦secret:")
