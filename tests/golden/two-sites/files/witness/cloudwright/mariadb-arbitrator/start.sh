@@ -1,0 +1,9 @@
+members="10.66.0.11 10.66.0.12"
+somebody_answers() {
+    for member in $members; do
+        timeout 1 bash -c ": </dev/tcp/$member/4567" 2>/dev/null && return
+    done
+    return 1
+}
+until somebody_answers; do sleep 0.5; done
+exec garbd --name=witness --group=two-sites --address=gcomm://10.66.0.11:4567,10.66.0.12:4567 --options='gmcast.listen_addr=tcp://10.66.0.13:4567;gmcast.segment=2;evs.keepalive_period=PT0.3S;evs.suspect_timeout=PT1S;evs.inactive_timeout=PT5S;evs.install_timeout=PT4S;evs.inactive_check_period=PT0.2S'
