@@ -49,17 +49,22 @@ class CloudError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Problem:
-    """One thing wrong in `cloud.yaml` or beside it; `line` and `column` are from 1, or 0."""
+    """One thing wrong in `cloud.yaml` or beside it; `line` and `column` are from 1, or 0.
+
+    A `warning` is told, and is no reason to refuse.
+    """
 
     file: str
     line: int = 0
     column: int = 0
     text: str
     hint: str = ""
+    warning: bool = False
 
     def __str__(self) -> str:
         place = ":".join(str(p) for p in (self.file, self.line, self.column) if p)
-        return f"{place}: {self.text}" + (f"\n  hint: {self.hint}" if self.hint else "")
+        text = f"warning: {self.text}" if self.warning else self.text
+        return f"{place}: {text}" + (f"\n  hint: {self.hint}" if self.hint else "")
 
 
 class InvalidCloud(CloudError):
@@ -69,8 +74,9 @@ class InvalidCloud(CloudError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = tuple(sorted(problems))
-        noun = "problem" if len(problems) == 1 else "problems"
-        super().__init__(f"{len(problems)} {noun} in the cloud's description")
+        count = sum(not problem.warning for problem in problems)
+        noun = "problem" if count == 1 else "problems"
+        super().__init__(f"{count} {noun} in the cloud's description")
 
     def __str__(self) -> str:
         return "\n".join([str(p) for p in self.problems] + [f"{self.what}; nothing was touched"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudwright.errors import InvalidCloud, Problem
@@ -140,11 +140,13 @@ def test_aliases_that_multiply_are_never_expanded() -> None:
     assert all("a" in p.text for p in problems_of("\n".join(lines)))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_a_problem_and_never_a_crash(content: bytes) -> None:
     assert problems_of(content)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(min_value=0, max_value=len(AIO)), st.text(max_size=5))
 def test_any_damage_is_a_cloud_or_a_problem(at: int, text: str) -> None:
     try:

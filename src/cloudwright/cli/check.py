@@ -16,14 +16,19 @@ from cloudwright.cli.options import columns, with_cloud
 def check(path: Path, hosts: bool) -> int:
     """Validate CLOUD and its overrides offline: every problem at once, with its place.
 
+    Every option of an override is held against what its service knows: its name, type, choices
+    and range; one that will be removed is warned of.
+
     With --hosts also log in to each host and look at what stands in the way: engine and its
     quirks, cores, memory, disk, clock skew, ports in use, kernel features, and whether KVM
     really runs a guest. Exits 2 for a wrong file, 4 for a host that cannot do its part.
     """
-    from cloudwright.execute.session import read_cloud
+    from cloudwright.execute.session import read_with_warnings
     from cloudwright.services import SERVICES
 
-    cloud, _ = read_cloud(path, SERVICES)
+    cloud, _, warnings = read_with_warnings(path, SERVICES)
+    for warning in warnings:
+        click.echo(str(warning), err=True)
     click.echo(
         f"{path}: cloud {cloud.name}, release {cloud.release}, "
         f"{len(cloud.hosts)} host{'' if len(cloud.hosts) == 1 else 's'}: well formed"

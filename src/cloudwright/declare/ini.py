@@ -58,12 +58,13 @@ def render(ini: Ini) -> str:
     for section, options in ini.items():
         lines = [f"[{section}]"]
         for option, value in options.items():
-            lines += [f"{option} = {text}" for text in _texts(value)]
+            lines += [f"{option} = {text}" for text in texts(value)]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
 
-def _texts(value: Value) -> tuple[str, ...]:
+def texts(value: Value) -> tuple[str, ...]:
+    """A value as a file has it: one text for each time that the option is given."""
     match value:
         case None:
             return ()

@@ -36,7 +36,8 @@ class OptionSet:
     name; `namespaces` are oslo.config's, as the packages in that image name them. `like` are
     sections that no namespace lists → the section whose options they take. `named_by` are options
     (`DEFAULT.enabled_backends`) that name sections (`one:kind, two:kind`) → the section whose
-    options these take. `free` are patterns of sections that may hold anything.
+    options these take. `free` are patterns of sections, or of `section.option`, that may be
+    there although no namespace lists them.
     """
 
     project: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.declare.service import Service
-from cloudwright.errors import InvalidCloud
+from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.execute.events import Tell
 from cloudwright.execute.fleet import Fleet, open_fleet
 from cloudwright.execute.lock.changing import Change, changing
@@ -18,12 +18,14 @@ from cloudwright.execute.record import RUNS, new_record
 from cloudwright.execute.run import execute as run_plan
 from cloudwright.execute.survey import survey
 from cloudwright.execute.vault import Vault
+from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
 from cloudwright.plan.checks import check
 from cloudwright.plan.difference import Observed, Plan, make_plan
+from cloudwright.plan.options import check_overrides
 
 STATE_DIRECTORY = ".cloudwright"
 """Beside `cloud.yaml`: secrets, runs, the lab's keys."""
@@ -39,6 +41,8 @@ class Session:
     overrides: Overrides
     vault: Vault
     fleet: Fleet
+    warnings: tuple[Problem, ...] = ()
+    """What `check` would warn of."""
 
     @property
     def state(self) -> Path:
@@ -86,19 +90,29 @@ class Session:
 
 def read_cloud(path: Path, services: Sequence[Service]) -> tuple[Cloud, Overrides]:
     """The cloud and its overrides, or InvalidCloud with every problem; touches no host."""
+    cloud, overrides, _ = read_with_warnings(path, services)
+    return cloud, overrides
+
+
+def read_with_warnings(
+    path: Path, services: Sequence[Service]
+) -> tuple[Cloud, Overrides, tuple[Problem, ...]]:
+    """As `read_cloud`, and what is no reason to refuse: options that will be removed."""
     cloud = load(path)
     names = {c.name for s in services for c in s.containers} | {s.name for s in services}
     overrides = load_overrides(path.parent / cloud.overrides_dir, cloud, frozenset(names))
-    if problems := overrides.unmatched(ini_files(cloud, services)):
-        raise InvalidCloud(problems)
-    return cloud, overrides
+    found = overrides.unmatched(ini_files(cloud, services))
+    found += check_overrides(cloud, services, overrides, Schemas(release=cloud.release).of)
+    if not all(problem.warning for problem in found):
+        raise InvalidCloud(found)
+    return cloud, overrides, found
 
 
 @asynccontextmanager
 async def open_session(path: Path, services: Sequence[Service]) -> AsyncIterator[Session]:
     """Load the cloud and connect to every host at once; Unreachable names each that failed."""
     path = path.resolve()
-    cloud, overrides = read_cloud(path, services)
+    cloud, overrides, warnings = read_with_warnings(path, services)
     state = path.parent / STATE_DIRECTORY
     async with open_fleet(cloud, state / "lab") as fleet:
         yield Session(
@@ -108,4 +122,5 @@ async def open_session(path: Path, services: Sequence[Service]) -> AsyncIterator
             overrides=overrides,
             vault=Vault(state),
             fleet=fleet,
+            warnings=warnings,
         )

@@ -30,6 +30,8 @@ class Override:
     values: tuple[str, ...]
     line: int
     """Where it was first given."""
+    places: tuple[tuple[int, int], ...] = ()
+    """Line and column of each value, from 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,10 +85,13 @@ class Overrides:
         """
         return tuple(
             (f"{file.path}:{o.line}", {o.section: {o.option: _value(o.values)}})
-            for file in self.files
-            if file.is_for(container, filename, host)
+            for file in self.files_for(container, filename, host)
             for o in file.overrides
         )
+
+    def files_for(self, container: str, filename: str, host: str) -> tuple[OverrideFile, ...]:
+        """The files that speak of one file of a container on a host, in the order of winning."""
+        return tuple(file for file in self.files if file.is_for(container, filename, host))
 
     def unmatched(self, files: Iterable[tuple[str, str, str]]) -> tuple[Problem, ...]:
         """A problem for each file here that is for none of `(container, filename, host)`."""
@@ -189,7 +194,8 @@ def parse_ini(content: bytes, file: str) -> tuple[tuple[Override, ...], list[Pro
         at = content.count(b"\n", 0, error.start) + 1
         return (), [Problem(file=file, line=at, text="not UTF-8 text")]
     problems: list[Problem] = []
-    found: dict[tuple[str, str], tuple[int, list[str]]] = {}
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    given: dict[tuple[str, str], list[str]] = {}
     section, values = "", list[str]()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip()[0] in "#;":
@@ -200,7 +206,9 @@ def parse_ini(content: bytes, file: str) -> tuple[tuple[Override, ...], list[Pro
         elif match := _SECTION.fullmatch(line):
             section, values = match["name"], []
         elif (match := _OPTION.fullmatch(line.rstrip())) and section:
-            values = found.setdefault((section, match["name"]), (number, []))[1]
+            key = (section, match["name"])
+            found.setdefault(key, []).append((number, match.start("value") + 1))
+            values = given.setdefault(key, [])
             values.append(match["value"])
         else:
             said = (
@@ -208,7 +216,13 @@ def parse_ini(content: bytes, file: str) -> tuple[tuple[Override, ...], list[Pro
             )
             problems.append(Problem(file=file, line=number, column=1, text=said))
     overrides = tuple(
-        Override(section=section, option=option, values=tuple(values), line=number)
-        for (section, option), (number, values) in found.items()
+        Override(
+            section=section,
+            option=option,
+            values=tuple(given[section, option]),
+            line=places[0][0],
+            places=tuple(places),
+        )
+        for (section, option), places in found.items()
     )
     return overrides, problems

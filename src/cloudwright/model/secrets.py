@@ -129,6 +129,11 @@ def find_placeholders(text: str) -> set[str]:
     return {m[0] for m in _PLACEHOLDER.finditer(text)}
 
 
+def without_secrets(text: str) -> str:
+    """`text` with a word in each placeholder's place: of the form that a value would have."""
+    return _PLACEHOLDER.sub("secret", text)
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """`text` with each placeholder's value (`values`: placeholder → value) in its place.
 

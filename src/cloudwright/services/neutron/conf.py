@@ -15,6 +15,10 @@ CONF = "/etc/neutron/neutron.conf"
 ML2_CONF = "/etc/neutron/plugins/ml2/ml2_conf.ini"
 
 _SHARED = ("oslo.messaging", "oslo.privsep", *LIBRARIES)
+_PRIVSEP = {
+    f"privsep_{user}": "privsep"
+    for user in ("conntrack", "dhcp_release", "link", "namespace", "ovs_vsctl")
+}
 
 SERVER_OPTIONS = OptionSet(
     project="neutron",
@@ -35,7 +39,7 @@ SERVER_OPTIONS = OptionSet(
         *_SHARED,
         *API_LIBRARIES,
     ),
-    free=("service_providers",),
+    like=_PRIVSEP,
 )
 """What the API and its workers read, from both of their files."""
 
@@ -49,6 +53,7 @@ AGENT_OPTIONS = OptionSet(
         "neutron.ovn.metadata.agent",
         *_SHARED,
     ),
+    like=_PRIVSEP,
 )
 
 ROOT_HELPER = "sudo /var/lib/kolla/venv/bin/neutron-rootwrap /etc/neutron/rootwrap.conf"
@@ -88,7 +93,6 @@ def server_conf(at: At) -> ini.Ini:
             "DEFAULT": {
                 "core_plugin": "ml2",
                 "service_plugins": "ovn-router,qos,trunk,port_forwarding",
-                "api_paste_config": "/etc/neutron/api-paste.ini",
                 "dns_domain": f"{at.cloud.name}.internal.",
                 "global_physnet_mtu": max(underlay.mtu, networks.external.mtu),
                 # No agent of ours listens: OVN answers DHCP, and nothing else asks by queue.
@@ -110,7 +114,7 @@ def ml2_conf(at: At) -> ini.Ini:
     return {
         "ml2": {
             "type_drivers": "flat,vlan,geneve",
-            "tenant_network_types": "geneve",
+            "project_network_types": "geneve",
             "mechanism_drivers": "ovn",
             "extension_drivers": "port_security,qos,dns",
             "path_mtu": underlay.mtu,

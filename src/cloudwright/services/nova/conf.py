@@ -56,7 +56,7 @@ def _process(at: At) -> ini.Ini:
                 # Every option's value at every start is 1400 lines that nobody reads.
                 "log_options": False,
             },
-            "service_user": {**own, "send_service_user_token": True},
+            "service_user": {**own, "region_name": None, "send_service_user_token": True},
             "placement": {**own, "valid_interfaces": "internal"},
             "neutron": {
                 **own,
@@ -69,7 +69,12 @@ def _process(at: At) -> ini.Ini:
                 "region_name": at.cloud.region,
                 "cafile": own["cafile"],
             },
-            "cinder": {**own, "catalog_info": "block-storage::internalURL"},
+            "cinder": {
+                **own,
+                "region_name": None,  # it has a name of its own there
+                "os_region_name": at.cloud.region,
+                "catalog_info": "block-storage::internalURL",
+            },
             "upgrade_levels": {"compute": "auto"},
         },
     )
@@ -85,12 +90,10 @@ def control_conf(at: At) -> ini.Ini:
         oslo.api_defaults(at),
         {
             "DEFAULT": {
-                "enabled_apis": "osapi_compute,metadata",
                 # Calls under way are seconds long; a stop would wait three minutes for none.
                 "manager_shutdown_timeout": 5,
                 "graceful_shutdown_timeout": 10,
             },
-            "api": {"auth_strategy": "keystone"},
             "wsgi": {"api_paste_config": "/etc/nova/api-paste.ini"},
             "conductor": {"workers": workers(at)},
             "scheduler": {"workers": workers(at)},
