@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.cloud.tool import Instance, Tool, eventually
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
-APPLY_SECONDS = 900
+
+INSTANCE_SECONDS = 300
+
+ORDER = ("test_aio", "test_verbs", "test_drift", "test_power", "test_destroy")
+"""Modules: the first makes the cloud and looks at it as it comes, the last takes it away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """The command line, used as a user does, on the cloud of one directory."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order this tier's modules; everything else stays where it is, before them."""
 
-    directory: Path
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        if item.path.parent != Path(__file__).parent:
+            return -1
+        return ORDER.index(name) if name in ORDER else len(ORDER) - 2
 
-    @property
-    def cloud(self) -> Path:
-        return self.directory / "cloud.yaml"
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Begin a verb and do not wait."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "cloudwright", *words],
-            cwd=self.directory,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def run(self, *words: str, status: int = 0, seconds: float = APPLY_SECONDS) -> str:
-        """What a verb prints; fails the test when it ends otherwise than with `status`."""
-        process = self.start(*words)
-        output, _ = process.communicate(timeout=seconds)
-        assert process.returncode == status, f"{' '.join(words)}:\n{output}"
-        return output
-
-    def json(self, *words: str, status: int = 0) -> object:
-        """What a verb prints with `--json`."""
-        return json.loads(self.run(*words, "--json", status=status))
-
-    def containers(self) -> dict[str, dict[str, str]]:
-        """Name → what `status --json` says of each container."""
-        status = json.loads(self.start("status", "--json").communicate(timeout=60)[0])
-        return {c["container"]: c for c in status["containers"]}
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +55,16 @@ def cloud(tool: Tool) -> Tool:
     kill_in_the_middle(tool)
     tool.run("apply", "--yes")
     return tool
+
+
+@pytest.fixture
+def instance(cloud: Tool) -> Instance:
+    """The instance that `smoke --keep` leaves, made if no test before has; it answers."""
+    kept = Instance(cloud)
+    if not cloud.openstack("server", "list"):
+        cloud.run("smoke", "--keep")
+    eventually(lambda: kept.says("hostname"), seconds=INSTANCE_SECONDS, what="the instance")
+    return kept
 
 
 def kill_in_the_middle(tool: Tool) -> None:
