@@ -6,8 +6,9 @@ from tests.cloud.tool import Tool, on_terminal
 
 LEFT = (
     "podman ps --all --quiet; podman volume ls --quiet; podman network ls --quiet | tail -n +2;"
-    " find /etc/cloudwright -mindepth 1; ip -brief link | grep -E '^(br-|ovs-|tap|genev)';"
-    " ip netns list; pgrep -a qemu-system || true"
+    " find /etc/cloudwright /var/lib/cloudwright -mindepth 1;"
+    " ip -brief link | grep -E '^(br-|ovs-|tap|genev)'; ip netns list;"
+    " pgrep -a qemu-system || true"
 )
 """Containers, volumes, networks, config, switches and cards, name spaces, instances."""
 

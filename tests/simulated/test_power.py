@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
-from cloudwright.engine.api import ContainerSpec
+from cloudwright.engine.api import ContainerSpec, Executed
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
-from cloudwright.errors import Missing
+from cloudwright.errors import Missing, StepFailed
 from cloudwright.execute import labels
+from cloudwright.execute.destroy import destroy_cloud
 from cloudwright.execute.fleet import Fleet, Member
 from cloudwright.execute.locate import locate
-from cloudwright.execute.power import destroy_cloud, start_cloud, stop_cloud
+from cloudwright.execute.power import start_cloud, stop_cloud
 from cloudwright.execute.status import status_of
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.plan.blueprint import Blueprint
@@ -49,18 +50,27 @@ CONTAINERS = {
 }
 
 
-def blueprint() -> Blueprint:
+def blueprint(farewell: Mapping[str, str] | None = None) -> Blueprint:
     steps = {}
     for id, needs in CONTAINERS.items():
         name, host = id.partition("/")[2].split("@")
         body = ContainerBody(image="image", image_id="", environment={}, binds=())
-        action = RunContainer(container=name, body=body, config_digest="")
+        action = RunContainer(
+            container=name, body=body, config_digest="", farewell=(farewell or {}).get(id, "")
+        )
         steps[id] = Step(id=id, host=host, action=action, needs=frozenset(needs))
     return Blueprint(cloud="tiny", steps=steps, secrets={})
 
 
+def command(spec: ContainerSpec, argv: Sequence[str], stdin: bytes, user: str) -> Executed:
+    script = argv[-1]
+    if script == "fail":
+        return Executed(exit_code=1, output="a tap is busy\n")
+    return Executed(exit_code=0, output=f"{script}: done\n")
+
+
 async def fleet_of(ids: Iterable[str]) -> tuple[Fleet, dict[str, FakeEngine]]:
-    engines = {host.name: FakeEngine(host.name) for host in CLOUD.hosts}
+    engines = {host.name: FakeEngine(host.name, command=command) for host in CLOUD.hosts}
     for engine in engines.values():
         engine.add_image("image")
         await engine.create_volume("mine", {labels.CLOUD: "tiny"})
@@ -114,6 +124,35 @@ def test_destroy_removes_volumes_only_when_told_and_never_those_of_others(data: 
             assert await engine.containers() == ()
             left = {volume.name for volume in await engine.volumes()}
             assert left == ({"other"} if data else {"mine", "other"})
+
+    run_virtual(story())
+
+
+@pytest.mark.parametrize("data", [False, True], ids=["data kept", "data removed"])
+def test_what_outlives_a_container_goes_with_the_data_from_a_stopped_cloud_too(data: bool) -> None:
+    async def story() -> None:
+        fleet, _ = await fleet_of(CONTAINERS)
+        made = blueprint(farewell={"nova/nova-api@two": "end instances"})
+        told: list[str] = []
+        await stop_cloud(fleet, CLOUD, made, told.append)
+        await destroy_cloud(fleet, CLOUD, made, told.append, data=data)
+        assert ("end instances: done on two" in told) is data
+        # It needs the database, and nobody else has to be started for it.
+        woken = [line for line in told if line.startswith("started")]
+        assert woken == (["started mariadb@one", "started nova-api@two"] if data else [])
+
+    run_virtual(story())
+
+
+def test_a_farewell_that_fails_is_told_when_all_else_is_gone() -> None:
+    async def story() -> None:
+        fleet, engines = await fleet_of(CONTAINERS)
+        made = blueprint(farewell={"nova/nova-api@two": "fail"})
+        with pytest.raises(StepFailed) as caught:
+            await destroy_cloud(fleet, CLOUD, made, lambda line: None, data=True)
+        assert caught.value.why == "nova-api@two: a tap is busy"
+        assert await running(engines) == set()
+        assert {v.name for v in await engines["two"].volumes()} == {"other"}
 
     run_virtual(story())
 

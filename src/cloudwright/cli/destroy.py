@@ -26,7 +26,7 @@ def destroy(path: Path, data: bool, given: str | None, reason: str) -> None:
 
 
 async def _destroy(path: Path, data: bool, given: str | None, reason: str) -> None:
-    from cloudwright.execute.power import destroy_cloud
+    from cloudwright.execute.destroy import destroy_cloud
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 

@@ -128,7 +128,9 @@ class Container:
     `when` says whether this cloud has it at all. `waits` are addresses that the container itself
     waits for before its command runs, so that a cold host comes up in any order; `cpu_shares` its
     weight where processors are short (1024 when not given). `rollout` says
-    how it is remade when several hosts have it.
+    how it is remade when several hosts have it. `farewell` is a shell script that
+    `destroy --data` runs in it before it is stopped: it takes away what would outlive the
+    container, and writes a line for each thing.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Container:
     stop_seconds: int = 60
     cpu_shares: int = 0
     rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
+    farewell: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -181,6 +181,7 @@ def _container_steps(
             body=body_of(service, container, at.cloud, making.world.image_ids),
             config_digest=digest_of(files.action),
             health=_health(container),
+            farewell=container.farewell,
             rollout=rollout,
             members=() if isinstance(rollout, Batches) else members,
             balancers=making.balancers if container.api else (),

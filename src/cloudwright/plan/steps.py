@@ -72,7 +72,8 @@ class RunContainer:
     """A container that runs, of this body and with config files of this digest, and healthy.
 
     `members` are all hosts that have it, where one of them may depend on the others (not in
-    batches); `balancers` the hosts whose load balancer sends requests to it.
+    batches); `balancers` the hosts whose load balancer sends requests to it; `farewell` a shell
+    script that takes away what would outlive it.
     """
 
     container: str
@@ -82,6 +83,7 @@ class RunContainer:
     rollout: Rollout = field(default_factory=Batches)
     members: tuple[str, ...] = ()
     balancers: tuple[str, ...] = ()
+    farewell: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,6 +51,14 @@ max_core = 0
 """
 
 
+# Guests are processes of the host and outlive this container; only it can end them well.
+FAREWELL = """\
+for instance in $(virsh -q list --name); do
+    virsh -q destroy "$instance" && echo "ended instance $instance"
+done
+"""
+
+
 def files(at: At) -> Files:
     """Who may call libvirt, and how it starts QEMU."""
     return {
@@ -103,6 +111,7 @@ service = Service(
             host_pid=True,
             host_cgroups=True,
             stop_seconds=30,
+            farewell=FAREWELL,
             health=CommandHealth(command=("virsh", "-c", "qemu:///system", "version", "--daemon")),
         ),
     ),

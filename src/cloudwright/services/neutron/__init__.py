@@ -104,6 +104,10 @@ service = Service(
                 runtime("netns"),
             ),
             privileged="makes a network namespace for the metadata of each network",
+            farewell=(
+                "for name in $(ls /run/netns); do case $name in ovnmeta-*)"
+                ' ip netns delete "$name" && echo "removed network namespace $name";; esac; done'
+            ),
             health=CommandHealth(command=("test", "-S", METADATA_SOCKET)),
             needs=("@ovn-controller", "ovn-sb-db"),
         ),

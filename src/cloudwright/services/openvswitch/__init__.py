@@ -19,6 +19,14 @@ from cloudwright.declare.service import (
     runtime,
 )
 from cloudwright.model.cloud import datapath
+from cloudwright.services.openvswitch.scripts import (
+    DATABASE_START,
+    FAREWELL,
+    KERNEL,
+    SOCKET,
+    SWITCH_START,
+    USERSPACE,
+)
 
 ROLE = "network+compute"
 """Every host that packets of instances leave or enter."""
@@ -26,41 +34,8 @@ ROLE = "network+compute"
 RUN = runtime("openvswitch")
 """Its sockets: for the database, and for the flows of each bridge."""
 
-SOCKET = "unix:/run/openvswitch/db.sock"
 EXTERNAL_BRIDGE = "br-ex"
 TUNNEL_BRIDGE = "br-tunnel"
-
-DATABASE_START = f"""\
-set -eu
-db=/var/lib/openvswitch/conf.db
-schema=/usr/share/openvswitch/vswitch.ovsschema
-[ -s $db ] || {{ rm -f $db; ovsdb-tool create $db $schema; }}
-[ "$(ovsdb-tool needs-conversion $db $schema)" = no ] || ovsdb-tool convert $db $schema
-open_to_group() {{  # the server's umask is its own; agents that are not root are in this group
-    ovsdb-client --timeout=60 wait {SOCKET} Open_vSwitch connected
-    chgrp openvswitch /run/openvswitch/db.sock && chmod 0770 /run/openvswitch/db.sock
-}}
-open_to_group &
-exec ovsdb-server $db --remote=p{SOCKET} --unixctl=/run/openvswitch/ovsdb-server.ctl \\
-    --remote=db:Open_vSwitch,Open_vSwitch,manager_options --no-chdir -vconsole:info -vfile:off
-"""
-
-SWITCH_START = f"""\
-set -eu
-ovs-vsctl --timeout=30 --no-wait --db={SOCKET} init
-%s
-exec ovs-vswitchd {SOCKET} --unixctl=/run/openvswitch/ovs-vswitchd.ctl --no-chdir \\
-    -vconsole:info -vfile:off
-"""
-
-KERNEL = "modprobe openvswitch && modprobe geneve"
-
-# Packets that instances and virtual cards leave for hardware to sum are summed by OVS only in this
-# mode, which it reads as it starts: without it, TCP through a user-space switch never connects.
-USERSPACE = (
-    f"ovs-vsctl --timeout=30 --no-wait --db={SOCKET} "
-    "set Open_vSwitch . other_config:userspace-tso-enable=true"
-)
 
 
 # A switch in user space makes tunnels only from an address of its own bridge. What the card was
@@ -164,6 +139,7 @@ service = Service(
             health=CommandHealth(
                 command=("ovs-appctl", "-t", "/run/openvswitch/ovs-vswitchd.ctl", "version")
             ),
+            farewell=FAREWELL,
             needs=("@openvswitch-db-server",),
         ),
     ),
