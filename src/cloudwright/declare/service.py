@@ -195,6 +195,19 @@ class Database:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class QueueUser:
+    """An account of the message queue, with a password of its own (`NAME/queue`).
+
+    `repair` is a command that puts it right, run in `container` on the first controller.
+    """
+
+    name: str
+    container: str
+    repair: tuple[str, ...]
+    vhost: str = "/"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SwitchSettings:
     """What Open vSwitch on a host must hold: bridges, their ports, and keys of its database."""
 
@@ -224,6 +237,7 @@ class Service:
     containers: tuple[Container, ...] = ()
     jobs: tuple[Job, ...] = ()
     switches: tuple[SwitchSettings, ...] = ()
+    queue_users: tuple[QueueUser, ...] = ()
     identity_user: str = ""  # a Keystone user in project `service`, with that password
     secrets: Callable[[Cloud], tuple[Secret, ...]] = lambda cloud: ()
 

@@ -76,8 +76,7 @@ class DatabaseServer:
             ):
                 results = []
                 for statement, arguments in statements:
-                    cursor.execute(statement, tuple(arguments) or None)
-                    results.append(list(cursor.fetchall()))
+                    results.append(_rows(cursor, statement, tuple(arguments) or None))
                 return results
         except pymysql.MySQLError as err:
             raise HostError("the database refused", why=str(err)) from err
@@ -163,6 +162,11 @@ class DatabaseServer:
                 (f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{user}`@'%'", ()),
             ]
         )
+
+    async def names(self) -> frozenset[str]:
+        """Every database."""
+        rows = await self.query("SELECT schema_name FROM information_schema.schemata")
+        return frozenset(str(name) for (name,) in rows)
 
     async def owners(self) -> frozenset[tuple[str, str]]:
         """(database, user) for every user with rights on an existing database."""

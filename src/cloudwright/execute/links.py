@@ -1,4 +1,4 @@
-"""The ways into a running cloud: its database and its Keystone, over the first controller."""
+"""The ways into a running cloud: database, queue and Keystone, over the first controller."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.declare.at import AUTHORITY
-from cloudwright.declare.oslo import KEYSTONE_PORT
+from cloudwright.declare.oslo import KEYSTONE_PORT, QUEUE_PORT
 from cloudwright.execute.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.keystone import ADMIN_SECRET, Keystone
+from cloudwright.execute.queue import QueueServer
 from cloudwright.execute.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Secret
@@ -23,9 +24,10 @@ from cloudwright.plan.blueprint import Blueprint
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Links:
-    """The database server, Keystone, and the value of every placeholder of the blueprint."""
+    """Database server, message queue, Keystone, and the value of every placeholder."""
 
     database: DatabaseServer
+    queue: QueueServer
     keystone: Keystone
     values: Mapping[str, str]
 
@@ -38,12 +40,10 @@ async def open_links(
     root, admin = Secret(name=ROOT_SECRET), Secret(name=ADMIN_SECRET)
     wanted = {*blueprint.secrets.values(), root, admin, AUTHORITY}
     values = await asyncio.to_thread(vault.values, wanted)
-    controllers = cloud.hosts_with("control")
     url = f"https://{cloud.api.internal}:{KEYSTONE_PORT}"
-    members, api = await asyncio.gather(
-        asyncio.gather(
-            *(fleet.host(c.name).tcp_socket(c.address, MEMBER_PORT) for c in controllers)
-        ),
+    members, queues, api = await asyncio.gather(
+        _to_each(fleet, cloud, MEMBER_PORT),
+        _to_each(fleet, cloud, QUEUE_PORT),
         fleet.host(cloud.first_controller.name).tcp_socket(cloud.api.internal, KEYSTONE_PORT),
     )
     with contextlib.ExitStack() as stack:
@@ -51,7 +51,16 @@ async def open_links(
         ca = Path(directory, "ca.pem")
         ca.write_text(values[AUTHORITY.part("certificate")])
         yield Links(
-            database=DatabaseServer(sockets=tuple(members), password=values[str(root)]),
+            database=DatabaseServer(sockets=members, password=values[str(root)]),
+            queue=QueueServer(sockets=queues),
             keystone=Keystone(url, values[str(admin)], ca, lambda _host, _port: api),
             values=values,
         )
+
+
+async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> tuple[Path, ...]:
+    """Sockets that lead to `port` of each controller."""
+    hosts = cloud.hosts_with("control")
+    return tuple(
+        await asyncio.gather(*(fleet.host(h.name).tcp_socket(h.address, port) for h in hosts))
+    )

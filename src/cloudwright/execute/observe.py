@@ -7,30 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cloudwright.engine.api import ContainerState
-from cloudwright.errors import HostError
-from cloudwright.execute import labels
+from cloudwright.execute import central, labels
 from cloudwright.execute.config import config_differences
 from cloudwright.execute.fleet import Fleet
-from cloudwright.execute.keystone import ROLES, Catalog
 from cloudwright.execute.links import Links, open_links
 from cloudwright.execute.switch import switch_difference
 from cloudwright.execute.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
-from cloudwright.plan.difference import Observed, Seen
-from cloudwright.plan.steps import (
-    MakeDatabase,
-    MakeIdentity,
-    MakeVolume,
-    RunContainer,
-    RunJob,
-    SetSwitch,
-    Step,
-    WriteFiles,
-)
-
-DRIFTED = "drifted"
-"""No step has this digest: what is there is not what is declared."""
+from cloudwright.plan.difference import DRIFTED, Observed, Seen
+from cloudwright.plan.steps import MakeVolume, RunContainer, SetSwitch, Step, WriteFiles
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +32,17 @@ async def observe(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
     async with open_links(fleet, cloud, blueprint, vault) as links:
         steps = list(blueprint.steps.values())
         hosts = asyncio.gather(*(_host(fleet, cloud, h.name, steps, links) for h in cloud.hosts))
-        central = asyncio.gather(_databases(links, steps), _identities(links, steps))
-        views, found = await asyncio.gather(hosts, central)
+        views, once = await asyncio.gather(hosts, central.look(links, steps))
     seen: dict[str, Seen] = {}
-    for part in (*(view.seen for view in views), *found):
-        seen.update(part)
+    for view in views:
+        seen.update(view.seen)
+    seen.update(central.unseen(once, [id for id in seen if _is_container(blueprint, id)]))
+    seen.update(once.seen)
     return Observed(seen=seen, strays=tuple(s for view in views for s in view.strays))
+
+
+def _is_container(blueprint: Blueprint, id: str) -> bool:
+    return isinstance(blueprint.steps[id].action, RunContainer)
 
 
 async def _host(
@@ -133,59 +124,3 @@ async def _switches(
         why = await switch_difference(fleet.engine(name), step.action)
         seen[step.id] = Seen(digest=DRIFTED, why=why) if why else Seen(digest=step.digest)
     return seen
-
-
-async def _databases(links: Links, steps: Iterable[Step]) -> dict[str, Seen]:
-    """Databases, users and jobs; all are absent while no database answers."""
-    server = links.database
-    try:
-        owners, digests = await asyncio.gather(server.owners(), server.digests())
-    except HostError:
-        return {}
-    seen = {}
-    for step in steps:
-        match step.action:
-            case MakeDatabase(database=database, user=user, password=password):
-                if (database, user) in owners:
-                    fits = await server.accepts(user, links.values[password])
-                    seen[step.id] = (
-                        Seen(digest=step.digest)
-                        if fits
-                        else Seen(digest=DRIFTED, why=f"user {user} cannot log in")
-                    )
-            case RunJob(probe=probe):
-                if step.id in digests and await server.gives_row(probe):
-                    seen[step.id] = Seen(digest=digests[step.id], why="its meaning changed")
-            case _:
-                pass
-    return seen
-
-
-async def _identities(links: Links, steps: Iterable[Step]) -> dict[str, Seen]:
-    """Users and endpoints; all are absent while Keystone does not answer."""
-    wanted = [s for s in steps if isinstance(s.action, MakeIdentity)]
-    try:
-        catalog = await links.keystone.catalog()
-    except (HostError, OSError):
-        return {}
-    seen = {}
-    for step in wanted:
-        assert isinstance(step.action, MakeIdentity)
-        missing = _missing(step.action, catalog)
-        if missing:
-            seen[step.id] = Seen(digest=DRIFTED, why=missing)
-        else:
-            seen[step.id] = Seen(digest=step.digest)
-    return seen
-
-
-def _missing(action: MakeIdentity, catalog: Catalog) -> str:
-    """What of a service's identity Keystone does not hold, in words; empty when all is there."""
-    if action.user and not catalog.users.get(action.user, frozenset()) >= set(ROLES):
-        return f"user {action.user} or a role of it is missing"
-    for endpoint in action.endpoints:
-        for interface, url in (("internal", endpoint.internal), ("public", endpoint.public)):
-            found = catalog.endpoints.get((endpoint.type, interface))
-            if found != url:
-                return f"{interface} endpoint of {endpoint.type} is {found or 'missing'}"
-    return ""

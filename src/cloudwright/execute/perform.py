@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from cloudwright.engine.api import ContainerSpec, Engine, Mount, Ulimit
-from cloudwright.errors import CloudError, EngineError, StepFailed
+from cloudwright.errors import CloudError, EngineError, HostError, StepFailed
 from cloudwright.execute import labels
 from cloudwright.execute.config import write_config
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.health import probe
 from cloudwright.execute.links import Links
+from cloudwright.execute.queue import make_user
 from cloudwright.execute.switch import set_switch
 from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Cloud
@@ -23,6 +24,7 @@ from cloudwright.plan.steps import (
     ContainerBody,
     MakeDatabase,
     MakeIdentity,
+    MakeQueueUser,
     MakeVolume,
     RemoveContainer,
     RunContainer,
@@ -77,6 +79,8 @@ async def perform(step: Step, doing: Doing) -> None:
         case MakeDatabase() as database:
             password = doing.links.values[database.password]
             await _retry(lambda: doing.links.database.make(database, password), doing)
+        case MakeQueueUser() as account:
+            await _retry(lambda: _make_queue_user(account, doing, engine), doing)
         case MakeIdentity() as identity:
             password = doing.links.values[identity.password] if identity.password else ""
             await _retry(lambda: doing.links.keystone.make(identity, password), doing)
@@ -123,6 +127,9 @@ async def _wait_healthy(step: Step, action: RunContainer, doing: Doing) -> None:
 
 async def _run_job(step: Step, action: RunJob, doing: Doing) -> None:
     database = doing.links.database
+    if await _is_done(step, action, doing):
+        doing.log("its effect is in the database: it ran before")
+        return
     if action.ready:
         await _wait_row(step, action.ready, doing)
     if action.fills:
@@ -164,6 +171,27 @@ async def _run_once(step: Step, action: RunJob, doing: Doing) -> None:
             )
     finally:
         await _remove(engine, name, 0)
+
+
+async def _is_done(step: Step, action: RunJob, doing: Doing) -> bool:
+    """Nobody could see it when the plan was made, if the database was down then."""
+    try:
+        digests = await doing.links.database.digests()
+        return digests.get(step.id) == step.digest and await doing.links.database.gives_row(
+            action.probe
+        )
+    except HostError:
+        return False
+
+
+async def _make_queue_user(action: MakeQueueUser, doing: Doing, engine: Engine) -> None:
+    """The server makes it as it starts; its tool, which takes seconds, is for what was lost."""
+    password = doing.links.values[action.password]
+    if not await doing.links.queue.difference(action.user, password, action.vhost):
+        return
+    await make_user(engine, action)
+    if wrong := await doing.links.queue.difference(action.user, password, action.vhost):
+        raise StepFailed("the account was made and does not work", where=action.user, why=wrong)
 
 
 async def _wait_row(step: Step, query: str, doing: Doing) -> None:

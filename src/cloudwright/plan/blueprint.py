@@ -26,6 +26,7 @@ from cloudwright.plan.identity import identity_step
 from cloudwright.plan.needs import Needs
 from cloudwright.plan.steps import (
     MakeDatabase,
+    MakeQueueUser,
     MakeVolume,
     RunContainer,
     SetSwitch,
@@ -143,6 +144,7 @@ def _service_steps(service: Service, making: _Making) -> Iterable[Step]:
             yield from _container_steps(service, container, making.ats[host.name], making, names)
     yield from volumes.values()
     yield from _database_steps(service, cloud, needs)
+    yield from _queue_steps(service, cloud, needs)
     for job in (*jobs.schema_jobs(service), *service.jobs):
         yield from jobs.job_steps(service, job, cloud, making.ats, making.world.image_ids, needs)
     yield from _switch_steps(service, cloud, making.ats, needs)
@@ -208,6 +210,23 @@ def _database_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[St
             host=cloud.first_controller.name,
             action=MakeDatabase(database=database.name, user=database.user, password=password),
             needs=needs.resolve(("mariadb",), service, cloud.first_controller),
+        )
+
+
+def _queue_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[Step]:
+    first = cloud.first_controller
+    for user in service.queue_users:
+        yield Step(
+            id=f"{service.name}/user/{user.name}",
+            host=first.name,
+            action=MakeQueueUser(
+                container=user.container,
+                user=user.name,
+                password=str(Secret(name=f"{user.name}/queue")),
+                vhost=user.vhost,
+                repair=user.repair,
+            ),
+            needs=needs.resolve((f"@{user.container}",), service, first),
         )
 
 

@@ -20,6 +20,10 @@ class Change(Enum):
     REMOVE = "-"
 
 
+DRIFTED = "drifted"
+"""No step has this digest: what is there is not what is declared."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """What observing found for one step: a digest equal to the step's when all is as declared.

@@ -14,6 +14,7 @@ from cloudwright.plan.steps import (
     Action,
     MakeDatabase,
     MakeIdentity,
+    MakeQueueUser,
     MakeVolume,
     RemoveContainer,
     RunContainer,
@@ -122,6 +123,8 @@ def what(action: Action) -> str:
             text = f"job, once, in {body.image}"
         case MakeDatabase(database=database, user=user):
             text = f"database {database}, user {user}"
+        case MakeQueueUser(user=user, vhost=vhost):
+            text = f"queue user {user} in {vhost}"
         case MakeIdentity(user=user, endpoints=endpoints):
             names = [f"endpoint {e.type}" for e in endpoints]
             text = ", ".join(([f"user {user}"] if user else []) + names)

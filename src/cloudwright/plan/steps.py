@@ -110,6 +110,17 @@ class MakeDatabase:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MakeQueueUser:
+    """An account of the message queue that works in `vhost`; `repair` is run in `container`."""
+
+    container: str
+    user: str
+    password: str  # a placeholder
+    vhost: str
+    repair: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """A service in Keystone's catalog and its URLs."""
 
@@ -154,6 +165,7 @@ Action = (
     | RunContainer
     | RunJob
     | MakeDatabase
+    | MakeQueueUser
     | MakeIdentity
     | SetSwitch
     | RemoveContainer

@@ -14,6 +14,7 @@ from cloudwright.declare.service import (
     File,
     Files,
     Permission,
+    QueueUser,
     Service,
     TcpHealth,
     Volume,
@@ -24,6 +25,9 @@ from cloudwright.model.secrets import RabbitHash, Secret
 DISTRIBUTION_PORT = 25672
 PACKAGED_PLUGINS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins"
 PLUGINS = "/usr/share/cloudwright/rabbitmq-plugins"
+DEFINITIONS = "/etc/rabbitmq/definitions.json"
+REPAIR = ("rabbitmqctl", "import_definitions", DEFINITIONS)
+PLUGINS_FILE = "/etc/rabbitmq/enabled_plugins"
 PASSWORD_HASH = Secret(
     name="openstack/queue-hash", recipe=RabbitHash(of=Secret(name="openstack/queue"))
 )
@@ -37,14 +41,8 @@ def files(at: At) -> Files:
         "rabbitmq-env.conf": File(
             content=_environment(at), path="/etc/rabbitmq/rabbitmq-env.conf", owner=owner
         ),
-        "definitions.json": File(
-            content=json.dumps(_definitions(), indent=1, ensure_ascii=False) + "\n",
-            path="/etc/rabbitmq/definitions.json",
-            owner=owner,
-        ),
-        "enabled_plugins": File(
-            content="[].\n", path="/etc/rabbitmq/enabled_plugins", owner=owner
-        ),
+        "definitions.json": File(content=_definitions(), path=DEFINITIONS, owner=owner),
+        "enabled_plugins": File(content="[].\n", path=PLUGINS_FILE, owner=owner),
         "erlang.cookie": File(
             content=at.password("rabbitmq/cookie"),
             path="/var/lib/rabbitmq/.erlang.cookie",
@@ -67,7 +65,7 @@ def _settings(at: At) -> dict[str, str | int]:
         "distribution.listener.port_range.max": DISTRIBUTION_PORT,
         "loopback_users": "none",
         "default_queue_type": "quorum",
-        "load_definitions": "/etc/rabbitmq/definitions.json",
+        "load_definitions": DEFINITIONS,
         "vm_memory_high_watermark.relative": "0.3",
         "disk_free_limit.absolute": "200MB",
         # A log of 512 MB, the default, costs as much memory before it is rolled over.
@@ -91,16 +89,16 @@ def _environment(at: At) -> str:
     return (
         f"NODENAME={_node(at.host)}\n"
         "USE_LONGNAME=true\n"
-        "ENABLED_PLUGINS_FILE=/etc/rabbitmq/enabled_plugins\n"
+        f"ENABLED_PLUGINS_FILE={PLUGINS_FILE}\n"
         f"PLUGINS_DIR={PLUGINS}\n"
         f'SERVER_ADDITIONAL_ERL_ARGS="{quiet}"\n'
         f"export ERL_EPMD_ADDRESS={at.host.address}\n"
     )
 
 
-def _definitions() -> dict[str, object]:
+def _definitions() -> str:
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    return {
+    definitions = {
         "users": [
             {
                 "name": "openstack",
@@ -112,6 +110,7 @@ def _definitions() -> dict[str, object]:
         "vhosts": [{"name": "/", "metadata": {"default_queue_type": "quorum"}}],
         "permissions": [{"user": "openstack", "vhost": "/", **everything}],
     }
+    return json.dumps(definitions, indent=1, ensure_ascii=False) + "\n"
 
 
 service = Service(
@@ -148,5 +147,6 @@ service = Service(
             cpu_shares=HEARTBEAT_SHARES,
         ),
     ),
+    queue_users=(QueueUser(name="openstack", container="rabbitmq", repair=REPAIR),),
     secrets=lambda cloud: (PASSWORD_HASH,),
 )
