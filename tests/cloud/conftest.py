@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.tool import Instance, Tool, eventually
+from tests.cloud.tool import INSTANCE_SECONDS, Instance, Tool, eventually
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
-
-INSTANCE_SECONDS = 300
 
 ORDER = ("test_aio", "test_verbs", "test_drift", "test_power", "test_destroy")
 """Modules: the first makes the cloud and looks at it as it comes, the last takes it away."""

@@ -38,7 +38,7 @@ def test_destroy_keeps_the_data_and_apply_finds_it_again(cloud: Tool) -> None:
     assert cloud.on_host("podman volume ls --quiet") == volumes
 
     cloud.run("apply", "--yes")
-    assert not cloud.ill()
+    cloud.await_whole()
     assert cloud.openstack("server", "list") == servers
     assert cloud.openstack("image", "list") == images
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cloud.tool import HOST, Instance, Tool, eventually
-
-WHOLE_SECONDS = 600
+from tests.cloud.tool import HOST, INSTANCE_SECONDS, Instance, Tool, eventually
 
 
 def test_stop_keeps_everything_and_start_brings_it_back(cloud: Tool, instance: Instance) -> None:
@@ -22,7 +20,7 @@ def test_stop_keeps_everything_and_start_brings_it_back(cloud: Tool, instance: I
     assert "0 containers stopped" in cloud.run("stop")
 
     assert f"{len(before)} containers started" in cloud.run("start")
-    assert not cloud.ill()
+    cloud.await_whole()
     assert cloud.plan() == {}
     assert cloud.qemu_processes() == guests
     assert cloud.openstack("server", "list") == servers
@@ -43,9 +41,9 @@ def test_a_host_that_lost_power_brings_the_cloud_back_by_itself(
     assert f"{HOST} does not answer" in refused or f"{HOST} refuses the connection" in refused
 
     cloud.run("lab", "boot", HOST)
-    whole = eventually(lambda: not cloud.ill(), seconds=WHOLE_SECONDS, what="all healthy")
+    whole = cloud.await_whole()
     answers = eventually(
-        lambda: instance.says("hostname"), seconds=WHOLE_SECONDS, what="the instance"
+        lambda: instance.says("hostname"), seconds=INSTANCE_SECONDS, what="the instance"
     )
     print(f"whole {whole:.0f} s after the boot, the instance {answers:.0f} s later")
     assert cloud.plan() == {}

@@ -12,7 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-APPLY_SECONDS = 900
+APPLY_SECONDS = 1800
+WHOLE_SECONDS = 600
+INSTANCE_SECONDS = 600
+PAUSE_SECONDS = 0.5
+"""Between two questions; what is waited for is asked, and never timed."""
 HOST = "aio"
 ADDRESS = "10.64.0.11"
 
@@ -90,6 +94,14 @@ class Tool:
             if c["state"] != "running" or c["health"] != "healthy" or c["wrong"]
         ]
 
+    def await_whole(self, seconds: float = WHOLE_SECONDS) -> float:
+        """Wait until every container is well and nothing differs; returns after how long."""
+        began = time.monotonic()
+        while wrong := self.ill():
+            assert time.monotonic() - began < seconds, wrong
+            time.sleep(PAUSE_SECONDS)
+        return time.monotonic() - began
+
     def on_host(self, command: str, *, check: bool = True) -> str:
         """What a command prints on the lab host, over SSH with the lab's key."""
         lab = self.state / "lab"
@@ -115,17 +127,21 @@ class Tool:
 
     def openstack(self, *words: str) -> list[dict[str, str]]:
         """The answer of the `openstack` client with the `clouds.yaml` that `apply` printed."""
+        answer: list[dict[str, str]] = json.loads(self.openstack_do(*words, "-f", "json"))
+        return answer
+
+    def openstack_do(self, *words: str) -> str:
+        """What the `openstack` client prints."""
         client = (sys.executable, "-m", "openstackclient.shell", "--os-cloud", "aio")
         done = subprocess.run(
-            [*client, *words, "-f", "json"],
+            [*client, *words],
             env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.state / "clouds.yaml")},
             capture_output=True,
             text=True,
             timeout=180,
         )
         assert done.returncode == 0, done.stderr
-        answer: list[dict[str, str]] = json.loads(done.stdout)
-        return answer
+        return done.stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +173,7 @@ def eventually(look: Callable[[], object], *, seconds: float, what: str) -> floa
     began = time.monotonic()
     while not (seen := look()):
         assert time.monotonic() - began < seconds, f"{what}: not within {seconds} s ({seen!r})"
-        time.sleep(0.5)  # a pause between two questions; what is waited for is asked, never timed
+        time.sleep(PAUSE_SECONDS)
     return time.monotonic() - began
 
 

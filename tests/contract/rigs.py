@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import io
@@ -15,9 +16,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from cloudwright.engine.api import ContainerImage, ContainerSpec, Engine, Executed
 from cloudwright.engine.fake import FakeEngine, Process
 from cloudwright.engine.http import open_engine
+from cloudwright.lab.host_image import ensure_image
+from cloudwright.transport.local import LocalHost
 
 PREFIX = f"cw-contract-{os.getpid()}"
 IMAGE = f"localhost/{PREFIX}:1"
@@ -79,7 +84,7 @@ def podman(directory: Path) -> Iterator[Rig]:
     socket = directory / "podman.sock"
     argv = [*PODMAN, "system", "service", "-t", "0", f"unix://{socket}"]
     with _service(argv, socket, directory):
-        load = [*PODMAN, "import", *_changes(), "-", IMAGE]
+        load = [*PODMAN, "import", *(f"--change={command}" for command in _commands()), "-", IMAGE]
         _loaded(load, [*PODMAN, "tag", IMAGE, OLD_TAG])
         try:
             yield Rig(name="podman", engine=functools.partial(_opened, socket))
@@ -89,26 +94,46 @@ def podman(directory: Path) -> Iterator[Rig]:
 
 @contextlib.contextmanager
 def docker(directory: Path) -> Iterator[Rig]:
-    """A Docker daemon of our own, with its own store and no network."""
+    """Debian's Docker in a lab host that shares this machine's name spaces, so that nothing of it
+    is ever installed here; its store goes with it. `directory` is the same in it as here."""
+    image = asyncio.run(ensure_image(LocalHost(), print, ("docker.io",)))
+    name = f"{PREFIX}-docker"
     socket = directory / "docker.sock"
-    argv = [
-        "dockerd",
-        f"--host=unix://{socket}",
-        f"--data-root={directory / 'data'}",
-        f"--exec-root={directory / 'exec'}",
-        f"--pidfile={directory / 'pid'}",
-        "--bridge=none",
-        "--iptables=false",
-        "--ip6tables=false",
-        "--storage-driver=vfs",
-    ]
-    with _unmounted(directory), _service(argv, socket, directory):
-        client = ("docker", f"--host=unix://{socket}")
-        _loaded([*client, "import", *_changes(), "-", IMAGE], [*client, "tag", IMAGE, OLD_TAG])
-        try:
+    argv = ["podman", "run", "--rm", "--name", name, "--privileged", "--tmpfs=/run:rw,exec"]
+    argv += [f"--{space}=host" for space in ("network", "pid", "ipc", "cgroupns")]
+    argv += ["--volume=/var/lib/containers", f"--volume={directory.parent}:{directory.parent}"]
+    argv += ["--entrypoint=dockerd", image, f"--host=unix://{socket}", *DOCKERD]
+    try:
+        with _service(argv, socket, directory):
+            _import(socket)
             yield Rig(name="docker", engine=functools.partial(_opened, socket))
-        finally:
-            _clean(client)
+    finally:
+        subprocess.run(["podman", "rm", "-f", "-t", "0", name], capture_output=True, check=False)
+
+
+DOCKERD = (
+    "--data-root=/var/lib/containers/docker",
+    # This machine's network is nothing that a test may touch.
+    "--bridge=none",
+    "--iptables=false",
+    "--ip6tables=false",
+)
+
+
+def _import(socket: Path) -> None:
+    """Make the image, over the daemon's own API: its client is a package of its own."""
+    repository, _, tag = IMAGE.rpartition(":")
+    transport = httpx.HTTPTransport(uds=str(socket))
+    with httpx.Client(transport=transport, base_url="http://docker", timeout=60) as client:
+        changes = [("changes", change) for change in _commands()]
+        where = [("fromSrc", "-"), ("repo", repository), ("tag", tag)]
+        client.post(
+            "/images/create", params=[*where, *changes], content=_root()
+        ).raise_for_status()
+        old = OLD_TAG.rpartition(":")[2]
+        client.post(
+            f"/images/{IMAGE}/tag", params={"repo": repository, "tag": old}
+        ).raise_for_status()
 
 
 def why_not(name: str) -> str:
@@ -119,8 +144,8 @@ def why_not(name: str) -> str:
         return f"{name} is tried as root"
     if not Path("/usr/bin/busybox").exists():
         return "busybox-static is not installed, of which the image is made"
-    programs = {"podman": ("podman", "runc"), "docker": ("dockerd", "docker")}[name]
-    missing = [program for program in programs if shutil.which(program) is None]
+    # Docker's own programs are in the lab host in which it runs.
+    missing = [program for program in ("podman", "runc") if shutil.which(program) is None]
     return f"{' and '.join(missing)} not installed" if missing else ""
 
 
@@ -134,20 +159,11 @@ async def _opened(socket: Path) -> AsyncIterator[Engine]:
 
 
 @contextlib.contextmanager
-def _unmounted(directory: Path) -> Iterator[None]:
-    """Docker leaves the network namespaces of containers mounted."""
-    yield
-    for line in Path("/proc/mounts").read_text().splitlines():
-        if line.split()[1].startswith(f"{directory}/exec/netns/"):
-            subprocess.run(["umount", line.split()[1]], check=False)
-
-
-@contextlib.contextmanager
 def _service(argv: Sequence[str], socket: Path, directory: Path) -> Iterator[None]:
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not socket.exists():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((directory / "log").read_text()[-2000:])
@@ -158,9 +174,9 @@ def _service(argv: Sequence[str], socket: Path, directory: Path) -> Iterator[Non
         process.wait()
 
 
-def _changes() -> list[str]:
+def _commands() -> list[str]:
     labels = [f"LABEL {name}={value}" for name, value in IMAGE_LABELS.items()]
-    return [f"--change={change}" for change in ('CMD ["sleep","1000"]', *labels)]
+    return ['CMD ["sleep","1000"]', *labels]
 
 
 def _loaded(load: Sequence[str], tag: Sequence[str]) -> None:

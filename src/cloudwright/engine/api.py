@@ -211,6 +211,13 @@ class Engine(Protocol):
         """The lines that a container wrote, both streams, oldest first; `tail` the last ones."""
         ...
 
+    async def differences(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """What of the container `spec.name` is not as `spec` says, in words; empty when all is.
+
+        What an image or the engine adds of its own is no difference.
+        """
+        ...
+
     async def exec(
         self, name: str, argv: Sequence[str], *, stdin: bytes = b"", user: str = ""
     ) -> Executed:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from cloudwright.engine import compare
 from cloudwright.engine.api import (
     ContainerImage,
     ContainerSpec,
@@ -17,6 +18,8 @@ from cloudwright.engine.api import (
     State,
     StoredVolume,
 )
+from cloudwright.engine.quirks import PODMAN
+from cloudwright.engine.request import create_body
 from cloudwright.errors import EngineError
 
 KILLED = 137
@@ -254,6 +257,13 @@ class FakeEngine:
             if not follow or container.state != "running":
                 return
             await self._pause(container)
+
+    async def differences(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """What of a container is not as its specification says."""
+        await self._begin("differences", spec.name)
+        made = create_body(self._container(spec.name).spec, PODMAN)
+        found = {"Config": made, "HostConfig": made["HostConfig"]}
+        return compare.differences(create_body(spec, PODMAN), found)
 
     async def exec(
         self, name: str, argv: Sequence[str], *, stdin: bytes = b"", user: str = ""

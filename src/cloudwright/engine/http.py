@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cloudwright.engine import request, stream
+from cloudwright.engine import compare, request, stream
 from cloudwright.engine.api import (
     ContainerImage,
     ContainerSpec,
@@ -110,6 +110,11 @@ class HttpEngine:
     async def inspect(self, name: str) -> ContainerState:
         """One container, with all that is known of it."""
         return request.inspected_state(await self._get(f"/containers/{quote(name)}/json"))
+
+    async def differences(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """What of a container is not as its specification says."""
+        found = await self._get(f"/containers/{quote(spec.name)}/json")
+        return compare.differences(request.create_body(spec, self._quirks), found)
 
     async def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""

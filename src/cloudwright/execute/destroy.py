@@ -69,7 +69,7 @@ async def _wake(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, say: Say) -> N
 async def _farewell(fleet: Fleet, one: Located, script: str, say: Say) -> list[str]:
     """Run the script in the container; what it could not do, in words."""
     try:
-        done = await fleet.engine(one.host).exec(one.state.name, ["sh", "-c", script])
+        done = await fleet.engine(one.host).exec(one.state.name, ["sh", "-c", script], user="root")
     except EngineError as err:
         return [f"{one.name}: {err}"]
     lines = done.output.splitlines()
@@ -94,8 +94,8 @@ async def _clear(fleet: Fleet, host: str, cloud: Cloud, say: Say, *, data: bool)
         quoted = shlex.quote(directory)
         # What is in it goes; itself may be a mount of its own, and then has to stay.
         await fleet.host(host).run(
-            f"[ ! -d {quoted} ] || {{ find {quoted} -mindepth 1 -delete; "
-            f"rmdir {quoted} 2>/dev/null || true; }}"
+            f"[ ! -d {quoted} ] || {{ find {quoted} -mindepth 1 -delete && "
+            f"{{ rmdir {quoted} 2>/dev/null || true; }}; }}"
         )
         say(f"removed what is in {directory} on {host}")
     engine = fleet.engine(host)

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cloudwright.engine.api import ContainerState
+from cloudwright.engine.api import ContainerSpec, ContainerState, Engine
+from cloudwright.errors import EngineError
 from cloudwright.execute import central, labels
 from cloudwright.execute.config import config_differences
+from cloudwright.execute.container import spec_of
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.links import Links, open_links
 from cloudwright.execute.switch import switch_difference
@@ -53,6 +55,7 @@ async def _host(
     containers, volumes, files = await asyncio.gather(
         engine.containers(), engine.volumes(), _files(fleet, name, own, links)
     )
+    found = {c.name: c for c in containers}
     ours = {c.name: c for c in containers if c.labels.get(labels.CLOUD) == cloud.name}
     there = {v.name for v in volumes}
     seen: dict[str, Seen] = dict(files)
@@ -61,12 +64,14 @@ async def _host(
         match step.action:
             case RunContainer(container=container):
                 declared.add(container)
-                if container in ours:
-                    seen[step.id] = _container(step, ours[container])
+                if container in found:
+                    seen[step.id] = _container(step, found[container], cloud)
             case MakeVolume(volume=volume) if volume in there:
                 seen[step.id] = Seen(digest=step.digest)
             case _:
                 pass
+    well = [s for s in own if s.id in seen and seen[s.id].digest == s.digest]
+    seen.update(await _forged(engine, cloud, well))
     seen.update(_reread(own, seen))
     seen.update(await _switches(fleet, name, own, ours))
     strays = tuple(
@@ -89,16 +94,44 @@ def _reread(steps: Iterable[Step], seen: Mapping[str, Seen]) -> dict[str, Seen]:
     }
 
 
-def _container(step: Step, state: ContainerState) -> Seen:
+def _container(step: Step, state: ContainerState, cloud: Cloud) -> Seen:
     assert isinstance(step.action, RunContainer)
     wanted = step.action.body.image_id
-    if not state.running:
+    owner = state.labels.get(labels.CLOUD)
+    if owner != cloud.name:
+        by = f"belongs to cloud {owner}" if owner else f"was made by hand, of {state.image}"
+        return Seen(digest=DRIFTED, why=by, up=state.running)
+    if state.state != "running":
         return Seen(digest=DRIFTED, why=f"is {state.state}, not running", up=False)
     if wanted and state.image_id != wanted:
         return Seen(digest=DRIFTED, why="runs another image")
     if state.labels.get(labels.DIGEST) != step.digest:
         return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
     return Seen(digest=step.digest)
+
+
+async def _forged(engine: Engine, cloud: Cloud, steps: Iterable[Step]) -> dict[str, Seen]:
+    """Containers whose labels say that they are as declared, and which are not."""
+    specs = {
+        step.id: spec_of(step, step.action.body, cloud.name)
+        for step in steps
+        if isinstance(step.action, RunContainer)
+    }
+    found = await asyncio.gather(*(_differences(engine, spec) for spec in specs.values()))
+    return {
+        id: Seen(digest=DRIFTED, why=", ".join(words))
+        for id, words in zip(specs, found, strict=True)
+        if words
+    }
+
+
+async def _differences(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
+    try:
+        return await engine.differences(spec)
+    except EngineError as err:
+        if err.status != 404:
+            raise
+        return ("it went while we looked",)
 
 
 async def _files(fleet: Fleet, name: str, steps: Iterable[Step], links: Links) -> dict[str, Seen]:

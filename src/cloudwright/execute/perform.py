@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from cloudwright.engine.api import ContainerSpec, Engine, Mount, Ulimit
+from cloudwright.engine.api import Engine
 from cloudwright.errors import CloudError, EngineError, HostError, StepFailed
 from cloudwright.execute import labels
 from cloudwright.execute.config import write_config
+from cloudwright.execute.container import job_name, spec_of
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.health import probe
 from cloudwright.execute.links import Links
@@ -20,7 +21,6 @@ from cloudwright.execute.switch import set_switch
 from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.steps import (
-    Bind,
     ContainerBody,
     MakeDatabase,
     MakeIdentity,
@@ -42,12 +42,6 @@ RETRY_SECONDS = 60
 
 READY_SECONDS = 180
 """How long a job waits for what must be in the database before it."""
-
-OPEN_FILES = 20_000
-
-HOSTS_FILE = Mount(source="/etc/hosts", target="/etc/hosts", read_only=True)
-"""Podman's API writes a bare file of its own, in which a host's own name is missing: every sudo
-and every look-up of that name then waits 20 s for a name server that may not be there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +91,7 @@ async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None
     await _make_sources(action.body, step, doing)
     await await_turn(step, doing.fleet, doing.cloud, doing.waits)
     await _remove(engine, action.container, action.body.stop_seconds)
-    await engine.create(_spec(step, action.container, action.body, doing, kind="container"))
+    await engine.create(spec_of(step, action.body, doing.cloud.name))
     await engine.start(action.container)
     await _wait_healthy(step, action, doing)
 
@@ -154,9 +148,9 @@ async def _run_job(step: Step, action: RunJob, doing: Doing) -> None:
 
 async def _run_once(step: Step, action: RunJob, doing: Doing) -> None:
     """Run the job's container to its end; StepFailed with what it printed when it ends badly."""
-    engine, name = doing.fleet.engine(step.host), f"job-{action.job}"
+    engine, name = doing.fleet.engine(step.host), job_name(action)
     await _remove(engine, name, 0)
-    await engine.create(_spec(step, name, action.body, doing, kind="job"))
+    await engine.create(spec_of(step, action.body, doing.cloud.name))
     try:
         await engine.start(name)
         code = await engine.wait(name)
@@ -234,8 +228,8 @@ async def _make_sources(body: ContainerBody, step: Step, doing: Doing) -> None:
 async def _remove(engine: Engine, name: str, seconds: int) -> None:
     """Stop and remove; a container that is not there is what we wanted."""
     try:
-        if seconds:
-            await engine.stop(name, seconds)
+        if seconds and (await engine.inspect(name)).state == "running":
+            await engine.stop(name, seconds)  # a paused one hears no signal
         await engine.remove(name, force=True)
     except EngineError as err:
         if err.status != 404:
@@ -248,36 +242,3 @@ async def last_lines(engine: Engine, name: str, count: int = 20) -> str:
         return "\n".join([line async for line in engine.logs(name, tail=count)])
     except EngineError as err:
         return str(err)
-
-
-def _spec(step: Step, name: str, body: ContainerBody, doing: Doing, *, kind: str) -> ContainerSpec:
-    return ContainerSpec(
-        name=name,
-        image=body.image_id or body.image,
-        command=body.command or None,
-        environment=body.environment,
-        labels={
-            labels.CLOUD: doing.cloud.name,
-            labels.STEP: step.id,
-            labels.DIGEST: step.digest,
-            labels.KIND: kind,
-        },
-        mounts=(HOSTS_FILE, *(_mount(b) for b in body.binds)),
-        user=body.user,
-        privileged=body.privileged,
-        capabilities=body.capabilities,
-        pid_host=body.host_pid,
-        ipc_host=body.host_ipc,
-        cgroupns_host=body.host_cgroups,
-        restart="unless-stopped" if kind == "container" else "no",
-        stop_seconds=body.stop_seconds,
-        cpu_shares=body.cpu_shares,
-        ulimits=(Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),),
-    )
-
-
-def _mount(bind: Bind) -> Mount:
-    propagation = "rshared" if bind.shared else ""
-    return Mount(
-        source=bind.source, target=bind.target, read_only=bind.read_only, propagation=propagation
-    )

@@ -39,29 +39,38 @@ _NAME = "localhost/cloudwright/lab-host"
 _SECONDS = 900.0
 
 
-def image_tag() -> str:
-    """The name of the image; its tag is a digest of all that decides what is in it."""
+def image_tag(more: tuple[str, ...] = ()) -> str:
+    """The name of the image; its tag is a digest of all that decides what is in it.
+
+    `more` are Debian packages beside those of every lab host.
+    """
     recipe = hashlib.sha256()
-    for part in (*PACKAGES, *_FILES.values(), *_entry()):
+    for part in (*PACKAGES, *more, *_FILES.values(), *_entry()):
         recipe.update(part.encode() + b"\0")
     for name in _FILES:
         recipe.update(_data(name))
     return f"{_NAME}:{recipe.hexdigest()[:12]}"
 
 
-async def ensure_image(machine: Host, tell: Callable[[str], None]) -> str:
+async def ensure_image(
+    machine: Host, tell: Callable[[str], None], more: tuple[str, ...] = ()
+) -> str:
     """Return the tag of the lab host's image, building it first when its recipe is new.
 
-    Takes about 25 s when it builds. Raises Missing without mmdebstrap or podman.
+    `more` are Debian packages beside those of every lab host. Takes about 25 s when it builds.
+    Raises Missing without mmdebstrap or podman.
     """
-    tag = image_tag()
+    tag = image_tag(more)
     there = await machine.run(f"podman image exists {tag}", check=False)
     if there.status == 0:
         return tag
     await _check_tools(machine)
     tell(f"building {tag}")
     await machine.run(
-        _build(tag, mmdebstrap(await find_apt(machine), packages=PACKAGES, hooks=_hooks())),
+        _build(
+            tag,
+            mmdebstrap(await find_apt(machine), packages=(*PACKAGES, *more), hooks=_hooks()),
+        ),
         timeout=_SECONDS,
     )
     return tag
