@@ -76,7 +76,8 @@ class DatabaseServer:
             ):
                 results = []
                 for statement, arguments in statements:
-                    results.append(_rows(cursor, statement, tuple(arguments) or None))
+                    cursor.execute(statement, tuple(arguments) or None)
+                    results.append(list(cursor.fetchall()))
                 return results
         except pymysql.MySQLError as err:
             raise HostError("the database refused", why=str(err)) from err

@@ -25,6 +25,7 @@ from cloudwright.services.openvswitch.scripts import (
     KERNEL,
     SOCKET,
     SWITCH_START,
+    TUNNEL,
     USERSPACE,
 )
 
@@ -36,18 +37,6 @@ RUN = runtime("openvswitch")
 
 EXTERNAL_BRIDGE = "br-ex"
 TUNNEL_BRIDGE = "br-tunnel"
-
-
-# A switch in user space makes tunnels only from an address of its own bridge. What the card was
-# and had is kept where a later look at the host finds it.
-TUNNEL = """
-move_address() {{
-    until ip link show {bridge} >/dev/null 2>&1; do sleep 0.1; done
-    echo "{card} {address}" >/run/openvswitch/tunnel
-    ip address delete {address} dev {card} 2>/dev/null || true
-    ip address replace {address} dev {bridge} && ip link set {bridge} up
-}}
-move_address &"""
 
 
 def database_files(at: At) -> Files:

@@ -36,8 +36,19 @@ USERSPACE = (
     "set Open_vSwitch . other_config:userspace-tso-enable=true"
 )
 
+# A switch in user space makes tunnels only from an address of its own bridge. What the card was
+# and had is kept where a later look at the host finds it.
+TUNNEL = """
+move_address() {{
+    until ip link show {bridge} >/dev/null 2>&1; do sleep 0.1; done
+    echo "{card} {address}" >/run/openvswitch/tunnel
+    ip address delete {address} dev {card} 2>/dev/null || true
+    ip address replace {address} dev {bridge} && ip link set {bridge} up
+}}
+move_address &"""
 
-# Bridges, and taps that others made for instances, are devices of the kernel and stay there.
+# Bridges, and taps that others made for instances, are devices of the kernel and stay there. The
+# card that was given to a bridge gets its address back.
 FAREWELL = """\
 for bridge in $(ovs-vsctl list-br); do
     for tap in $(ovs-vsctl list-ports "$bridge" | grep ^tap); do
@@ -46,4 +57,7 @@ for bridge in $(ovs-vsctl list-br); do
     done
     ovs-vsctl del-br "$bridge" && echo "removed bridge $bridge"
 done
+if read -r card address </run/openvswitch/tunnel; then
+    ip address replace "$address" dev "$card" && echo "gave $address back to $card"
+fi 2>/dev/null
 """
