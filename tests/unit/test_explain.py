@@ -124,6 +124,7 @@ def test_json_keeps_its_keys() -> None:
         "needs": [],
         "digest": blueprint.steps["openvswitch/ovs-vswitchd@a"].digest,
         "privileges": {"privileged": "opens tap devices", "NET_ADMIN": "makes bridges"},
+        "files": [],
     }
 
 

@@ -46,7 +46,7 @@ async def _plan(
         if out:
             await save(session, proposal.contract, out)
     if as_json:
-        whole = explain_json(proposal.plan, proposal.blueprint, SERVICES)
+        whole = explain_json(proposal.plan, proposal.blueprint, SERVICES, proposal.changes)
         click.echo(json.dumps(whole, indent=2))
     else:
         click.echo(plan_text(proposal, SERVICES, whole=True))

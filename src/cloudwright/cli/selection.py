@@ -47,7 +47,7 @@ def plan_text(proposal: Proposal, services: Sequence[Service], *, whole: bool) -
 
     plan = proposal.plan
     if whole or plan.is_empty:
-        text = explain(plan, proposal.blueprint, services)
+        text = explain(plan, proposal.blueprint, services, proposal.changes)
     else:
         text = f"{plan.cloud}: {summary(plan)}"
     if not proposal.part:

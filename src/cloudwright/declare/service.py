@@ -130,7 +130,7 @@ class Container:
     weight where processors are short (1024 when not given). `rollout` says
     how it is remade when several hosts have it. `farewell` is a shell script that
     `destroy --data` runs in it before it is stopped: it takes away what would outlive the
-    container, and writes a line for each thing.
+    container, and writes a line for each thing. `spared` says why nobody misses it for seconds.
     """
 
     name: str
@@ -157,6 +157,7 @@ class Container:
     cpu_shares: int = 0
     rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
     farewell: str = ""
+    spared: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,7 +33,9 @@ async def observe(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
     """What was found for each step. Writes nothing outside the vault (which makes secrets)."""
     async with open_links(fleet, cloud, blueprint, vault) as links:
         steps = list(blueprint.steps.values())
-        hosts = asyncio.gather(*(_host(fleet, cloud, h.name, steps, links) for h in cloud.hosts))
+        hosts = asyncio.gather(
+            *(_host(fleet, cloud, h.name, steps, links, vault) for h in cloud.hosts)
+        )
         views, once = await asyncio.gather(hosts, central.look(links, steps))
     seen: dict[str, Seen] = {}
     for view in views:
@@ -48,12 +50,12 @@ def _is_container(blueprint: Blueprint, id: str) -> bool:
 
 
 async def _host(
-    fleet: Fleet, cloud: Cloud, name: str, steps: Iterable[Step], links: Links
+    fleet: Fleet, cloud: Cloud, name: str, steps: Iterable[Step], links: Links, vault: Vault
 ) -> _HostView:
     own = [s for s in steps if s.host == name]
     engine = fleet.engine(name)
     containers, volumes, files = await asyncio.gather(
-        engine.containers(), engine.volumes(), _files(fleet, name, own, links)
+        engine.containers(), engine.volumes(), _files(fleet, name, own, links, vault)
     )
     found = {c.name: c for c in containers}
     ours = {c.name: c for c in containers if c.labels.get(labels.CLOUD) == cloud.name}
@@ -134,13 +136,17 @@ async def _differences(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
         return ("it went while we looked",)
 
 
-async def _files(fleet: Fleet, name: str, steps: Iterable[Step], links: Links) -> dict[str, Seen]:
+async def _files(
+    fleet: Fleet, name: str, steps: Iterable[Step], links: Links, vault: Vault
+) -> dict[str, Seen]:
     wanted = {s.id: s.action for s in steps if isinstance(s.action, WriteFiles)}
-    differences = await config_differences(fleet.host(name), wanted, links.values)
+    differences = await config_differences(fleet.host(name), wanted, links.values, vault.kept)
     digests = {s.id: s.digest for s in steps}
     return {
-        id: Seen(digest=DRIFTED, why=why) if why else Seen(digest=digests[id])
-        for id, why in differences.items()
+        id: Seen(digest=DRIFTED, why=one.why, found=one.found)
+        if one.why
+        else Seen(digest=digests[id])
+        for id, one in differences.items()
     }
 
 

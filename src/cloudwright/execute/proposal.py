@@ -15,6 +15,7 @@ from cloudwright.execute.session import Session
 from cloudwright.execute.source import description_digest
 from cloudwright.plan import sealed
 from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.changes import Changes, changes_of
 from cloudwright.plan.contract import Contract, Origin, contract_of, hold
 from cloudwright.plan.difference import Plan, make_plan
 from cloudwright.plan.select import Selection, restrict
@@ -24,7 +25,8 @@ from cloudwright.plan.select import Selection, restrict
 class Proposal:
     """What would be done; `along` are ids that a selection brought only for others' needs.
 
-    `pages` is what the hosts said of the cloud's lock while they were looked at.
+    `pages` is what the hosts said of the cloud's lock while they were looked at; `changes` what
+    differs in the files that are altered, as it may be shown.
     """
 
     blueprint: Blueprint
@@ -32,6 +34,7 @@ class Proposal:
     contract: Contract
     along: frozenset[str]
     pages: Pages
+    changes: Changes
 
     @property
     def part(self) -> str:
@@ -55,6 +58,7 @@ async def propose(session: Session, selection: Selection) -> Proposal:
         contract=contract_of(origin, part.blueprint, part.observed, plan),
         along=part.along,
         pages=pages,
+        changes=changes_of(plan, part.blueprint, part.observed, session.sources),
     )
 
 

@@ -23,6 +23,7 @@ from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
+from cloudwright.plan.changes import Sources
 from cloudwright.plan.checks import check
 from cloudwright.plan.difference import Observed, Plan, make_plan
 from cloudwright.plan.options import check_overrides
@@ -48,6 +49,12 @@ class Session:
     def state(self) -> Path:
         """Where this cloud's local files live."""
         return self.path.parent / STATE_DIRECTORY
+
+    @property
+    def sources(self) -> Sources:
+        """Where the values in its files come from."""
+        schemas = Schemas(release=self.cloud.release)
+        return Sources(services=self.services, overrides=self.overrides, schema_of=schemas.of)
 
     async def world(self) -> World:
         """What the hosts are: facts and images."""

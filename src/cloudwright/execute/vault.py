@@ -16,7 +16,7 @@ from pyrage import x25519
 
 from cloudwright.errors import CloudError
 from cloudwright.execute.minting import mint
-from cloudwright.model.secrets import Secret
+from cloudwright.model.secrets import Secret, placeholder
 
 IDENTITY_VARIABLE = "CLOUDWRIGHT_IDENTITY"
 """Names a file with the age identity, for operators who keep it apart from the secrets."""
@@ -78,6 +78,19 @@ class Vault:
         except OSError as error:
             raise _unusable(self._files.secrets, error) from error
         return {text: value for secret in secrets for text, value in _texts(secret, store)}
+
+    def kept(self) -> Mapping[str, str]:
+        """Placeholder → value of every secret here, of every generation; none is made."""
+        try:
+            with self._locked():
+                store = self._read(self._identity()) if self._files.secrets.exists() else {}
+        except OSError as error:
+            raise _unusable(self._files.secrets, error) from error
+        return {
+            placeholder(key, part): value
+            for key, parts in store.items()
+            for part, value in parts.items()
+        }
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -110,13 +110,18 @@ class Secret:
                 return ()
 
     def __str__(self) -> str:
-        return f"⟦secret:{self.key}⟧"
+        return placeholder(self.key)
 
     def part(self, name: str) -> str:
         """The placeholder of one part; ValueError when the recipe has no such part."""
         if name not in self.parts:
             raise ValueError(f"{self.name} has no part {name!r}: {self.parts}")
-        return f"⟦secret:{self.key}#{name}⟧"
+        return placeholder(self.key, name)
+
+
+def placeholder(key: str, part: str = "") -> str:
+    """What stands in a text for the secret that the vault keeps under `key`, or for its part."""
+    return f"⟦secret:{key}#{part}⟧" if part else f"⟦secret:{key}⟧"
 
 
 def find_secrets(text: str) -> set[tuple[str, int]]:
@@ -132,6 +137,34 @@ def find_placeholders(text: str) -> set[str]:
 def without_secrets(text: str) -> str:
     """`text` with a word in each placeholder's place: of the form that a value would have."""
     return _PLACEHOLDER.sub("secret", text)
+
+
+def told(text: str, *, named: bool = False) -> str:
+    """`text` with each placeholder as a person reads it: `(secret, generation 2)`."""
+    return _PLACEHOLDER.sub(
+        lambda m: f"(secret{' ' + m['name'] if named else ''}, generation {m['generation']})", text
+    )
+
+
+def unfill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with the placeholder of each value (`values`: placeholder → value) in its place.
+
+    Undoes `fill`, of any generation that `values` has; a value that two secrets share becomes
+    either's. Texts of fewer than 8 characters are left: they would be found in any word.
+    """
+    known = sorted(((v, p) for p, v in values.items() if len(v) >= 8), key=lambda x: -len(x[0]))
+    for value, placeholder in known:
+        text = text.replace(value, placeholder)
+    return text
+
+
+def pattern_of(text: str) -> re.Pattern[str] | None:
+    """What matches `text` with any words in its placeholders' places; None when it has none."""
+    parts = _PLACEHOLDER.split(text)
+    if len(parts) == 1:
+        return None
+    step = _PLACEHOLDER.groups + 1
+    return re.compile("(.+?)".join(re.escape(part) for part in parts[::step]), re.DOTALL)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

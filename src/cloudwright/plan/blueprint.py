@@ -57,6 +57,8 @@ class Blueprint:
     cloud: str
     steps: Mapping[str, Step]
     secrets: Mapping[str, Secret]  # placeholder → secret
+    ats: Mapping[str, At] = field(default_factory=dict)
+    """Host → what its files were rendered from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +96,10 @@ def make_blueprint(
         for step in _service_steps(service, making):
             steps[step.id] = step
     return Blueprint(
-        cloud=cloud.name, steps=steps, secrets=_secrets(cloud, services, steps.values())
+        cloud=cloud.name,
+        steps=steps,
+        secrets=_secrets(cloud, services, steps.values()),
+        ats=ats,
     )
 
 

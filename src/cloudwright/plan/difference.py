@@ -9,7 +9,7 @@ from enum import Enum
 from cloudwright.plan import rollout
 from cloudwright.plan.blueprint import BALANCER, Blueprint
 from cloudwright.plan.graph import ids_in_order, needs_within
-from cloudwright.plan.steps import RemoveContainer, RunContainer, Step
+from cloudwright.plan.steps import ConfigFile, RemoveContainer, RunContainer, Step
 
 
 class Change(Enum):
@@ -29,12 +29,14 @@ class Seen:
     """What observing found for one step: a digest equal to the step's when all is as declared.
 
     `why` says in words what is wrong when it is not. `up` is whether it works all the same, so
-    that to alter it takes something away for a moment.
+    that to alter it takes something away for a moment. `found` are files that are not as
+    declared, as they stand on the host, with placeholders for every secret of ours.
     """
 
     digest: str
     why: str = ""
     up: bool = True
+    found: tuple[ConfigFile, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,15 @@ from typing import Any
 
 from cloudwright.declare.service import Container, Service
 from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.changes import Changes, FileChange
 from cloudwright.plan.difference import Change, Plan, Planned
+from cloudwright.plan.explain_changes import (
+    change_lines,
+    changes_json,
+    restart_lines,
+    restarts_json,
+)
+from cloudwright.plan.impact import restarts_of
 from cloudwright.plan.steps import (
     Action,
     MakeDatabase,
@@ -54,24 +62,47 @@ def choices_of(blueprint: Blueprint) -> dict[str, Choice]:
     }
 
 
-def explain(plan: Plan, blueprint: Blueprint, services: Sequence[Service]) -> str:
-    """The plan as text for a person: by service, one line a step, privileges with their reason."""
+def explain(
+    plan: Plan, blueprint: Blueprint, services: Sequence[Service], changes: Changes | None = None
+) -> str:
+    """The plan as text for a person: by service, one line a step, privileges with their reason.
+
+    Below a step that writes files are its `changes`, told in full for the first host alone that
+    has them; at the end what restarts, and what somebody at an API notices of that.
+    """
     if plan.is_empty:
         return f"{plan.cloud}: nothing to do; all {plan.unchanged} things are as declared"
     lines = [f"{plan.cloud}: {summary(plan)}", *_choice_lines(blueprint), ""]
     summaries = {s.name: s.summary for s in services}
     declared = _declared(services)
+    told: dict[tuple[FileChange, ...], str] = {}
     for name, group in _by_service(plan.planned).items():
         about = summaries.get(name, "")
         lines.append(f"{name}: {about}" if about else name)
         width = max(len(_short(p)) for p in group)
         for planned in group:
             lines += _step_lines(planned, width, declared)
+            lines += _changed(planned, (changes or {}).get(planned.step.id, ()), told)
         lines.append("")
+    lines += restart_lines(restarts_of(plan, blueprint, services))
     return "\n".join(lines).rstrip()
 
 
-def explain_json(plan: Plan, blueprint: Blueprint, services: Sequence[Service]) -> dict[str, Any]:
+def _changed(
+    planned: Planned, changes: tuple[FileChange, ...], told: dict[tuple[FileChange, ...], str]
+) -> Iterable[str]:
+    if not changes:
+        return
+    if changes in told:
+        yield f"      the same as {told[changes]}"
+        return
+    told[changes] = _short(planned)
+    yield from (f"      {line}" for line in change_lines(changes))
+
+
+def explain_json(
+    plan: Plan, blueprint: Blueprint, services: Sequence[Service], changes: Changes | None = None
+) -> dict[str, Any]:
     """The plan as plain data; its keys are kept from version to version."""
     declared = _declared(services)
     return {
@@ -93,9 +124,11 @@ def explain_json(plan: Plan, blueprint: Blueprint, services: Sequence[Service]) 
                 "needs": sorted(plan.needs.get(p.step.id, ())),
                 "digest": p.step.digest,
                 "privileges": dict(_privileges(p.step.action, declared)),
+                "files": changes_json((changes or {}).get(p.step.id, ())),
             }
             for p in plan.planned
         ],
+        "restarts": restarts_json(restarts_of(plan, blueprint, services)),
     }
 
 

@@ -35,16 +35,6 @@ def files_of(
     return tuple(sorted(rendered, key=lambda f: f.name))
 
 
-def origins(
-    service: Service, container: Container, name: str, at: At, overrides: Overrides
-) -> tuple[ini.Setting, ...]:
-    """Each effective option of an INI file, and who set it; none for a file that is not INI."""
-    file = container.files(at)[name]
-    if isinstance(file.content, str):
-        return ()
-    return ini.settings(_layers(service, container, name, file.content, at, overrides))
-
-
 def _text(
     service: Service, container: Container, name: str, file: File, at: At, overrides: Overrides
 ) -> str:

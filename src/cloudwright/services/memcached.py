@@ -36,6 +36,7 @@ service = Service(
             command="/usr/local/bin/memcached-start",
             files=files,
             health=TcpHealth(port=CACHE_PORT),
+            spared="what is not cached is asked for again",
         ),
     ),
 )

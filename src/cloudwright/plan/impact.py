@@ -1,0 +1,72 @@
+"""What a plan's restarts mean to somebody who uses the cloud's APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cloudwright.declare.service import Container, Service
+from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.difference import Change, Plan
+from cloudwright.plan.graph import closure
+from cloudwright.plan.rollout import Group, groups_of
+from cloudwright.plan.steps import RunContainer, Step
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restart:
+    """A container that works and is remade, on these hosts, in this order.
+
+    `silent` are the APIs (containers' names) that do not answer for seconds meanwhile; none when
+    other hosts' containers answer, or nobody asks it.
+    """
+
+    container: str
+    hosts: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+
+
+def restarts_of(
+    plan: Plan, blueprint: Blueprint, services: Sequence[Service]
+) -> tuple[Restart, ...]:
+    """Every restart of the plan, in the order in which the first of each is done."""
+    touched = {p.step.id: p.up for p in plan.planned if p.change is Change.ALTER}
+    groups = {g.container: g for g in groups_of(blueprint.steps, touched) if g.risked}
+    order = dict.fromkeys(
+        p.step.action.container for p in plan.planned if isinstance(p.step.action, RunContainer)
+    )
+    return tuple(
+        Restart(
+            container=name,
+            hosts=tuple(member.host for member in groups[name].risked),
+            silent=_silent(groups[name], blueprint, services),
+        )
+        for name in order
+        if name in groups
+    )
+
+
+def _silent(group: Group, blueprint: Blueprint, services: Sequence[Service]) -> tuple[str, ...]:
+    """The APIs that stop answering while the only one of a group is remade.
+
+    Where there are several, they take turns, and the load balancer asks the others.
+    """
+    declared = {c.name: c for s in services for c in s.containers}
+    own = declared.get(group.container)
+    if own is None or own.spared or len(group.members) > 1:
+        return ()
+    ids = {member.id for member in group.members}
+    return tuple(
+        container.name
+        for service in services
+        for container in service.containers
+        if container.api
+        and (container is own or ids & _asked(service, container, blueprint.steps))
+    )
+
+
+def _asked(service: Service, container: Container, steps: Mapping[str, Step]) -> frozenset[str]:
+    """The steps without which an API does not answer: what it needs, and who knows its users."""
+    own = {id for id in steps if id.startswith(f"{service.name}/{container.name}@")}
+    own |= {f"{service.name}/identity"} & steps.keys() if service.identity_user else set()
+    return closure(steps, frozenset(own)) if own else frozenset()
