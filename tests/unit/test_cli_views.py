@@ -103,7 +103,7 @@ def test_the_journal_holds_every_event(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["event"] for line in lines] == [type(e).__name__ for e in a_run(tmp_path)]
     assert lines[0]["planned"][0] == {
-        "id": "x/one@a", "host": "a", "change": "+", "why": "is not there",
+        "id": "x/one@a", "host": "a", "change": "+", "why": "is not there", "gates": [],
     }  # fmt: skip
     with file.open("a") as cut:
         cut.write('{"event": "StepDo')

@@ -86,9 +86,15 @@ def watch(plain: bool = False) -> Iterator[Tell]:
         yield _both(journal, view)
 
 
-def _both(first: Tell, second: Tell) -> Tell:
+def _both(journal: Tell, view: Tell) -> Tell:
+    reading = [True]
+
     def tell(event: Event) -> None:
-        first(event)
-        second(event)
+        journal(event)
+        if reading[0]:
+            try:
+                view(event)
+            except OSError:  # whoever read us has gone; what was begun goes on to its end
+                reading[0] = False
 
     return tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cloudwright.plan.difference import Planned
@@ -10,11 +10,15 @@ from cloudwright.plan.difference import Planned
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted:
-    """The run begins, with all that it will do and where it writes its journal and logs."""
+    """The run begins, with all that it will do and where it writes its journal and logs.
+
+    `gates`: step id → the ids of the run that must be over before it may begin.
+    """
 
     planned: tuple[Planned, ...]
     directory: str
     at: float  # seconds since the epoch
+    gates: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

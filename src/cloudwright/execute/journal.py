@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
@@ -91,22 +90,31 @@ def as_json(event: Event) -> dict[str, Any]:
     """One event as plain data; of a plan only what a reader needs, never a step's body."""
     data: dict[str, Any] = {"event": _name(event)}
     for item in fields(event):
-        value = getattr(event, item.name)
-        if item.name == "planned":
-            value = [
-                {"id": p.step.id, "host": p.step.host, "change": p.change.value, "why": p.why}
-                for p in value
-            ]
-        data[item.name] = value
+        if item.name not in ("planned", "gates"):
+            data[item.name] = getattr(event, item.name)
+    if isinstance(event, RunStarted):
+        data["planned"] = [
+            {
+                "id": p.step.id,
+                "host": p.step.host,
+                "change": p.change.value,
+                "why": p.why,
+                "gates": sorted(event.gates.get(p.step.id, ())),
+            }
+            for p in event.planned
+        ]
     return data
 
 
-def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a journal; a last line that was cut short is left out."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield json.loads(line)
+def read_journal(path: Path) -> tuple[dict[str, Any], ...]:
+    """The lines of a journal; a line that was cut short is left out."""
+    return parse_journal(path.read_bytes())
+
+
+def parse_journal(content: bytes) -> tuple[dict[str, Any], ...]:
+    """The same of a journal's content."""
+    lines = content.decode(errors="replace").splitlines(keepends=True)
+    return tuple(json.loads(line) for line in lines if line.endswith("\n"))
 
 
 def _name(event: Event) -> str:

@@ -88,7 +88,10 @@ async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
     state = _Walk(plan=plan, do=do, tell=tell, logs=logs)
     state.finished = {p.step.id: asyncio.Event() for p in plan.planned}
     state.slots = {p.step.host: asyncio.Semaphore(PER_HOST) for p in plan.planned}
-    tell(RunStarted(planned=plan.planned, directory=str(logs.directory), at=time.time()))
+    started = RunStarted(
+        planned=plan.planned, directory=str(logs.directory), at=time.time(), gates=plan.gates
+    )
+    tell(started)
     tasks = [asyncio.create_task(_step(state, planned)) for planned in plan.planned]
     try:
         await _finish(tasks, state)

@@ -72,6 +72,13 @@ class Plan:
     after: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
+    def gates(self) -> dict[str, frozenset[str]]:
+        """Step id → all that must be over before it may begin."""
+        none: frozenset[str] = frozenset()
+        ids = (p.step.id for p in self.planned)
+        return {id: self.needs.get(id, none) | self.after.get(id, none) for id in ids}
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.planned
