@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudwright.cli.asking import confirmed, may_ask, with_reason
-from cloudwright.cli.options import with_cloud_and_plan
+from cloudwright.cli.options import tell_warnings, with_cloud_and_plan
 from cloudwright.cli.selection import plan_text, selection_of, with_selection
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ async def _apply(
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:
+        tell_warnings(session.warnings)
         if file:
             proposal = await propose_again(session, await read(session, file))
         else:

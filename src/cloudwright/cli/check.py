@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import columns, with_cloud
+from cloudwright.cli.options import columns, tell_warnings, with_cloud
 
 
 @click.command()
@@ -27,8 +27,7 @@ def check(path: Path, hosts: bool) -> int:
     from cloudwright.services import SERVICES
 
     cloud, _, warnings = read_with_warnings(path, SERVICES)
-    for warning in warnings:
-        click.echo(str(warning), err=True)
+    tell_warnings(warnings)
     click.echo(
         f"{path}: cloud {cloud.name}, release {cloud.release}, "
         f"{len(cloud.hosts)} host{'' if len(cloud.hosts) == 1 else 's'}: well formed"

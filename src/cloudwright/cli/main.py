@@ -31,7 +31,10 @@ VERBS = {
     "start": ("cloudwright.cli.power:start", "Start what `stop` stopped."),
     "lock": ("cloudwright.cli.lock:lock", "Show who is changing the cloud, or break their lock."),
     "history": ("cloudwright.cli.history:history", "Show who changed the cloud, when and how."),
-    "explain": ("cloudwright.cli.explain:explain", "Say what a run waited for."),
+    "explain": (
+        "cloudwright.cli.explain:explain",
+        "Say where options come from, or what a run waited for.",
+    ),
     "destroy": ("cloudwright.cli.destroy:destroy", "Remove the cloud from its hosts."),
     "doctor": (
         "cloudwright.cli.doctor:doctor",

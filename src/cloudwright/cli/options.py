@@ -69,6 +69,12 @@ def _cloud_option(verb: Verb) -> Verb:
     )(verb)
 
 
+def tell_warnings(warnings: Iterable[object]) -> None:
+    """What is no reason to refuse, on stderr."""
+    for warning in warnings:
+        click.echo(str(warning), err=True)
+
+
 def clip(line: str) -> str:
     """A line that may stand on a screen; some programs write a whole page as one."""
     return line if len(line) <= LINE else line[: LINE - 1] + "…"

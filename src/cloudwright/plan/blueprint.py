@@ -77,11 +77,7 @@ def make_blueprint(
     cloud: Cloud, services: Sequence[Service], world: World, overrides: Overrides
 ) -> Blueprint:
     """All that must exist. Pure: equal input gives equal steps, in the same order."""
-    fronts = frontends(cloud, services)
-    ats = {
-        host.name: At(cloud=cloud, host=host, facts=world.facts[host.name], frontends=fronts)
-        for host in cloud.hosts
-    }
+    ats = ats_of(cloud, services, world.facts)
     containers = (c for s in services for c in s.containers if c.name == BALANCER)
     making = _Making(
         cloud=cloud,
@@ -101,6 +97,18 @@ def make_blueprint(
         secrets=_secrets(cloud, services, steps.values()),
         ats=ats,
     )
+
+
+def ats_of(
+    cloud: Cloud, services: Sequence[Service], facts: Mapping[str, Facts]
+) -> Mapping[str, At]:
+    """Host → what its files are rendered from, for each host that `facts` has."""
+    fronts = frontends(cloud, services)
+    return {
+        host.name: At(cloud=cloud, host=host, facts=facts[host.name], frontends=fronts)
+        for host in cloud.hosts
+        if host.name in facts
+    }
 
 
 def ini_files(cloud: Cloud, services: Iterable[Service]) -> tuple[tuple[str, str, str], ...]:
