@@ -118,11 +118,12 @@ def _history(data: st.DataObject) -> dict[str, object]:
     majority of the one before.
 
     Who is in a view has its members noted and its changes applied, up to a few that a crash
-    lost; a member that is not keeps what it had.
+    lost; a member that is not keeps what it had. A change of view has a position of its own in
+    the line of changes (Galera 4, "ordered CC"), and each member keeps it as it notes the view.
     """
     view = set(MEMBERS)
     arbitrator = data.draw(st.integers(0, 1))
-    position = 0
+    position = changed = 0
     held = {n: (0, tuple(MEMBERS)) for n in MEMBERS}
     for _ in range(data.draw(st.integers(0, 4))):
         leave = data.draw(st.sets(st.sampled_from(sorted(view))))
@@ -132,13 +133,14 @@ def _history(data: st.DataObject) -> dict[str, object]:
             view = rest
         else:
             view = view | data.draw(st.sets(st.sampled_from(MEMBERS)))
-        position += data.draw(st.integers(0, 5))
+        changed = position + 1
+        position = changed + data.draw(st.integers(0, 5))
         for name in view:
             held[name] = (position, tuple(sorted(view)))
     best = data.draw(st.sampled_from(sorted(view)))
     for name in view - {best}:
-        lost = data.draw(st.integers(0, 3))
-        held[name] = (max(0, held[name][0] - lost), held[name][1])
+        kept = data.draw(st.integers(min(changed, position), position))
+        held[name] = (kept, held[name][1])
     return {n: down(n, p, *v) for n, (p, v) in held.items()}
 
 
@@ -180,7 +182,8 @@ def test_what_galera_left_when_it_stopped_is_its_position(tmp_path: Path, adapte
     (tmp_path / "grastate.dat").write_text(state)
     (tmp_path / "cloudwright.view").write_text("u1/a/10.0.0.1:0,u2/w/,u3/b/10.0.0.2:0\n")
     assert adapter.look() == (HISTORY, 12, ("a", "w", "b"))  # type: ignore[attr-defined]
-    assert adapter.command(found=False) == ["mariadbd"]  # type: ignore[attr-defined]
+    position = f"--wsrep-start-position={HISTORY}:12"
+    assert adapter.command(found=False) == ["mariadbd", position]  # type: ignore[attr-defined]
     assert "safe_to_bootstrap: 0" in (tmp_path / "grastate.dat").read_text()
     assert "--wsrep-new-cluster" in adapter.command(found=True)  # type: ignore[attr-defined]
     assert "safe_to_bootstrap: 1" in (tmp_path / "grastate.dat").read_text()

@@ -61,6 +61,10 @@ class Adapter:
         led = any(line.startswith("Leader: ") and "unknown" not in line for line in lines)
         return led and "Status: cluster member" in lines
 
+    def is_stuck(self) -> bool:
+        """Never: raft needs no new start."""
+        return False
+
     def is_ready(self) -> bool:
         """The same: a member that knows its leader takes reads and writes."""
         return self.is_up()

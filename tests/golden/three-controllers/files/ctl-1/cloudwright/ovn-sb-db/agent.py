@@ -33,6 +33,12 @@ ASK_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
 """Between two rounds of questions."""
 
+WATCH_SECONDS = 2.0
+"""Between two looks at a server that runs."""
+
+STOP_SECONDS = 60
+"""How long a stuck server may take to stop before it is killed."""
+
 FRESH = -1
 """The position of a member that holds nothing."""
 
@@ -119,6 +125,9 @@ class Adapter(Protocol):
 
     def is_ready(self) -> bool:
         """Whether it may be used: all that the cluster knows is here, and writes are taken."""
+
+    def is_stuck(self) -> bool:
+        """Whether the server must be started anew, since it will not go on by itself."""
 
 
 @dataclass
@@ -237,28 +246,56 @@ def main() -> int:
     """Serve what this member holds, settle who founds, then be the server's parent."""
     here = Path(__file__).parent
     settings = json.loads((here / "member.json").read_text())
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until there is a server to stop
     adapter = load_adapter(str(here / "adapter.py"), settings)
-    history, position, view = adapter.look()
     member = Member(
         secret=settings["secret"].encode(),
         adapter=adapter,
-        holds=Told(
-            name=settings["name"], state=DOWN, history=history, position=position, view=view
-        ),
+        holds=look(settings["name"], adapter),
     )
     addresses: dict[str, str] = settings["members"]
     host, _, port = addresses[member.name].rpartition(":")
     server = _Server((host, int(port)), _handler(member))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    decision = settle(member, addresses)
-    print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)
-    process = subprocess.Popen(adapter.command(isinstance(decision, Found)))
+    while True:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # there is no server to stop
+        decision = settle(member, addresses)
+        print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)
+        code = run(member, adapter.command(isinstance(decision, Found)))
+        if code is not None:
+            return code
+        member.founding = False
+        member.holds = look(member.name, adapter)
+
+
+def look(name: str, adapter: Adapter) -> Told:
+    """What the member `name` holds while its server is down."""
+    history, position, view = adapter.look()
+    return Told(name=name, state=DOWN, history=history, position=position, view=view)
+
+
+def run(member: Member, command: list[str]) -> int | None:
+    """Be the server's parent until it ends: its code, or None when it was stuck and is stopped."""
+    process = subprocess.Popen(command)
     member.running = True
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda n, _: process.send_signal(n))
-    code = process.wait()
-    return code if code >= 0 else 128 - code
+    stuck = False
+    while not stuck:
+        try:
+            code = process.wait(WATCH_SECONDS)
+        except subprocess.TimeoutExpired:
+            stuck = member.adapter.is_stuck()
+        else:
+            return code if code >= 0 else 128 - code
+    print("the server is stuck, and is started anew", flush=True)
+    member.running = False
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return None
 
 
 if __name__ == "__main__":

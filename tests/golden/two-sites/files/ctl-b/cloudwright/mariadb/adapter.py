@@ -25,6 +25,10 @@ ANSWER_SECONDS = 1
 SYNCED, DONOR = "4", "2"
 """`wsrep_local_state`; a donor (by mariabackup) takes reads and writes meanwhile."""
 
+STUCK_SECONDS = 10
+"""A donor that is not ready, and gives nothing to anybody, stays so: a cluster that was lost and
+found again in the middle of a transfer leaves it in that state (seen with Galera 26.4.23)."""
+
 
 class Adapter:
     """One data directory and the server on it."""
@@ -40,6 +44,8 @@ class Adapter:
         self._connection: Any = None
         self._lock = threading.Lock()
         self._seen: tuple[float, dict[str, str]] = (0.0, {})
+        self._start: list[str] = []
+        self._stuck_since = 0.0
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """The history and position of the data, recovered from its log after a crash."""
@@ -47,21 +53,38 @@ class Adapter:
         history, position = self._state()
         if history and position < 0 and not self._alone:
             history, position = self._recover()
+        # Else a member that crashed would be given everything anew, not what it missed.
+        known = history and position >= 0
+        self._start = [f"--wsrep-start-position={history}:{position}"] if known else []
         return history, position if history else FRESH, _view(self._data)
 
     def command(self, found: bool) -> list[str]:
         """mariadbd; the founder's cluster is new, and its word that it may be is given here."""
         if not found:
-            return ["mariadbd"]
+            return ["mariadbd", *self._start]
         state = self._data / STATE
         if state.exists():
             text = state.read_text()
             _write(state, re.sub(r"(?m)^safe_to_bootstrap:.*", "safe_to_bootstrap: 1", text))
-        return ["mariadbd", "--wsrep-new-cluster"]
+        return ["mariadbd", "--wsrep-new-cluster", *self._start]
 
     def is_up(self) -> bool:
-        """Whether it belongs to the primary component."""
-        return self._status().get("wsrep_cluster_status") == "Primary"
+        """Whether others may join through it: who still receives its own data has none to give."""
+        return self.is_ready()
+
+    def is_stuck(self) -> bool:
+        """Whether only a new start helps the server."""
+        status = self._status()
+        stuck = (
+            status.get("wsrep_local_state") == DONOR
+            and status.get("wsrep_ready") == "OFF"
+            and subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 1
+        )
+        if not stuck:
+            self._stuck_since = 0.0
+        elif not self._stuck_since:
+            self._stuck_since = time.monotonic()
+        return stuck and time.monotonic() - self._stuck_since > STUCK_SECONDS
 
     def is_ready(self) -> bool:
         """Whether it has all that the primary component has, and takes writes."""
