@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from cloudwright.cli.outcome import raise_unless_whole
+from cloudwright.cli.progress import Progress
 from cloudwright.cli.view_plain import PlainView
 from cloudwright.cli.view_rich import LiveView
 from cloudwright.errors import Interrupted, StepFailed
@@ -25,6 +26,7 @@ from cloudwright.execute.events import (
 )
 from cloudwright.execute.journal import IllegalTransitionError, Journal, read_journal
 from cloudwright.plan.difference import Change, Plan, Planned
+from cloudwright.plan.estimate import Sample, durations, estimate
 from cloudwright.plan.steps import MakeVolume, Step
 
 
@@ -146,3 +148,29 @@ def test_outcomes_become_errors() -> None:
     assert caught.value.why == "x/two: it broke"
     with pytest.raises(Interrupted, match="1 steps done, 2 left"):
         raise_unless_whole(Outcome(done=("x/one@a",), interrupted=True), plan)
+
+
+def test_both_views_say_what_is_left_when_earlier_runs_tell(tmp_path: Path) -> None:
+    plan = Plan(
+        cloud="tiny",
+        planned=PLANNED,
+        needs={p.step.id: p.step.needs for p in PLANNED},
+        unchanged=0,
+    )
+    samples = [Sample(id=p.step.id, change="+", seconds=3.0) for p in PLANNED]
+    expected = estimate(plan, durations(1, samples))
+    lines: list[str] = []
+    plain = PlainView(write=lines.append, progress=Progress(expected=expected))
+    live = LiveView(
+        say=lambda text: None, clock=lambda: 101.0, progress=Progress(expected=expected)
+    )
+    for event in a_run(tmp_path)[:4]:
+        plain(event)
+        live(event)
+    assert lines[1] == "[   0.0 s] critical path: x/one@a → x/two → x/three@a"
+    assert lines[-1] == "[   1.2 s] 1/3 done x/one@a in 1.2 s; about 6 s left"
+    console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
+    console.print(live.screen())
+    text = console.export_text()
+    assert "about 6 s left" in text
+    assert "critical path: x/two → x/three@a" in text

@@ -84,6 +84,6 @@ async def _do(session: Session, proposal: Proposal, plain: bool, reason: str) ->
 
     said = ", ".join(part for part in (proposal.part, reason) if part)
     async with session.changing("apply", said, click.echo, proposal.pages) as change:
-        with watch(plain) as tell, cancelling():
+        with watch(proposal.expected, plain) as tell, cancelling():
             await session.execute(change, proposal.blueprint, proposal.plan, tell)
         raise_unless_whole(change.outcome, proposal.plan)

@@ -38,6 +38,7 @@ async def _plan(
 ) -> int:
     from cloudwright.execute.proposal import propose, save
     from cloudwright.execute.session import open_session
+    from cloudwright.plan.estimate import expected_json
     from cloudwright.plan.explain import explain_json
     from cloudwright.services import SERVICES
 
@@ -48,6 +49,7 @@ async def _plan(
             await save(session, proposal.contract, out)
     if as_json:
         whole = explain_json(proposal.plan, proposal.blueprint, SERVICES, proposal.changes)
+        whole["estimate"] = expected_json(proposal.expected)
         click.echo(json.dumps(whole, indent=2))
     else:
         click.echo(plan_text(proposal, SERVICES, whole=True))

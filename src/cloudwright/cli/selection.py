@@ -50,11 +50,19 @@ def plan_text(proposal: Proposal, services: Sequence[Service], *, whole: bool) -
         text = explain(plan, proposal.blueprint, services, proposal.changes)
     else:
         text = f"{plan.cloud}: {summary(plan)}"
+    if not plan.is_empty:
+        text += f"\n{proposal.expected}"
+    return text + _part_text(proposal)
+
+
+def _part_text(proposal: Proposal) -> str:
+    """A line of its own on which part of the cloud it is; nothing for all of it."""
     if not proposal.part:
-        return text
-    along = {p.step.id.partition("/")[0] for p in plan.planned if p.step.id in proposal.along}
+        return ""
+    planned = (p.step.id for p in proposal.plan.planned)
+    along = {id.partition("/")[0] for id in planned if id in proposal.along}
     taken = f"; taken along, since it needs them: {', '.join(sorted(along))}" if along else ""
-    return f"{text}\n{proposal.part}{taken}"
+    return f"\n{proposal.part}{taken}"
 
 
 def _known(kind: str, given: Iterable[str], names: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cloudwright.cli.options import clip
 from cloudwright.cli.outcome import stopping_text
+from cloudwright.cli.progress import Progress
 from cloudwright.execute.events import (
     Event,
     RunEnded,
@@ -22,6 +23,7 @@ from cloudwright.execute.events import (
     Tell,
 )
 from cloudwright.execute.journal import Journal
+from cloudwright.plan.estimate import Estimate
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class PlainView:
     """Writes with `write`; knows of the run how many steps it has and how many are over."""
 
     write: Callable[[str], None]
+    progress: Progress = field(default_factory=Progress)
     began: float = 0.0
     total: int = 0
     over: int = 0
@@ -36,17 +39,18 @@ class PlainView:
 
     def __call__(self, event: Event) -> None:
         """Take one event in."""
+        self.progress(event)
         match event:
-            case RunStarted(planned=planned, directory=directory, at=at):
-                self.began, self.total = at, len(planned)
-                self.hosts = {p.step.id: p.step.host for p in planned}
-                self._line(at, f"{self.total} steps; journal and logs in {directory}")
+            case RunStarted():
+                self._begin(event)
             case StepStarted(id=id, at=at):
                 self._line(at, f"begins {self._place(id)}")
             case StepWaits(id=id, reason=reason, at=at):
                 self._line(at, f"waits  {self._place(id)}: {reason}")
             case StepDone(id=id, seconds=seconds, at=at):
-                self._end(at, f"done {self._place(id)} in {seconds:.1f} s")
+                left = self.progress.left_text(at)
+                text = f"done {self._place(id)} in {seconds:.1f} s"
+                self._end(at, f"{text}; {left}" if left else text)
             case StepFailure(id=id, error=error, log=log, at=at):
                 self._end(at, f"FAILED {self._place(id)}; log: {log}")
                 for line in error.splitlines():
@@ -59,6 +63,13 @@ class PlainView:
                 self._line(
                     at, f"{done} done, {failed} failed, {skipped} skipped in {seconds:.1f} s"
                 )
+
+    def _begin(self, event: RunStarted) -> None:
+        self.began, self.total = event.at, len(event.planned)
+        self.hosts = {p.step.id: p.step.host for p in event.planned}
+        self._line(event.at, f"{self.total} steps; journal and logs in {event.directory}")
+        if path := self.progress.path_text():
+            self._line(event.at, path)
 
     def _end(self, at: float, text: str) -> None:
         self.over += 1
@@ -74,15 +85,16 @@ class PlainView:
 
 
 @contextmanager
-def watch(plain: bool = False) -> Iterator[Tell]:
+def watch(expected: Estimate, plain: bool = False) -> Iterator[Tell]:
     """A consumer for a run's events: the journal first, then the view that fits where we write."""
-    journal = Journal()
+    journal, progress = Journal(), Progress(expected=expected)
     if plain or not sys.stdout.isatty():
-        yield _both(journal, PlainView(write=lambda line: print(line, flush=True)))
+        lines = PlainView(write=lambda line: print(line, flush=True), progress=progress)
+        yield _both(journal, lines)
         return
     from cloudwright.cli.view_rich import live_view
 
-    with live_view() as view:
+    with live_view(progress) as view:
         yield _both(journal, view)
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from cloudwright.cli.options import clip
 from cloudwright.cli.outcome import stopping_text
+from cloudwright.cli.progress import Progress
 from cloudwright.execute.events import (
     Event,
     RunEnded,
@@ -53,6 +54,7 @@ class LiveView:
 
     say: Callable[[str], None]
     clock: Callable[[], float]
+    progress: Progress = field(default_factory=Progress)
     began: float = 0.0
     steps: dict[str, Step] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class LiveView:
 
     def __call__(self, event: Event) -> None:
         """Take one event in."""
+        self.progress(event)
         match event:
             case RunStarted(planned=planned, directory=directory, at=at):
                 self.began = at
@@ -95,6 +98,7 @@ class LiveView:
             f"{done} of {total}",
             f"{total - done} left",
             f"{now - self.began:.0f} s",
+            self.progress.left_text(now),
         )
         table = Table.grid(padding=(0, 2))
         for id, run in list(self.running.items())[:ROWS]:
@@ -109,6 +113,8 @@ class LiveView:
         lines: list[RenderableType] = [head, table]
         if more > 0:
             lines.append(Text(f"  and {more} more", style="dim"))
+        if path := self.progress.path_text():
+            lines.append(Text(path, style="dim", overflow="ellipsis", no_wrap=True))
         if following := self._next():
             lines.append(Text("next: " + ", ".join(following), style="dim"))
         return Group(*lines)
@@ -154,10 +160,12 @@ class _Screen:
 
 
 @contextmanager
-def live_view() -> Iterator[Tell]:
+def live_view(progress: Progress) -> Iterator[Tell]:
     """The view on the terminal, for as long as the block runs."""
     console = Console()
-    view = LiveView(say=lambda text: console.print(text, soft_wrap=True), clock=time.time)
+    view = LiveView(
+        say=lambda text: console.print(text, soft_wrap=True), clock=time.time, progress=progress
+    )
     with Live(
         _Screen(view=view), console=console, refresh_per_second=REFRESH_PER_SECOND, transient=True
     ):

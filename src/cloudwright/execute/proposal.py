@@ -10,7 +10,9 @@ from pathlib import Path
 from cloudwright import __version__
 from cloudwright.errors import HostError, UnsafePlan
 from cloudwright.execute.access import write_private
+from cloudwright.execute.durations import read_durations
 from cloudwright.execute.lock.ledger import Pages
+from cloudwright.execute.record import RUNS
 from cloudwright.execute.session import Session
 from cloudwright.execute.source import description_digest
 from cloudwright.plan import sealed
@@ -18,6 +20,7 @@ from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.changes import Changes, changes_of
 from cloudwright.plan.contract import Contract, Origin, contract_of, hold
 from cloudwright.plan.difference import Plan, make_plan
+from cloudwright.plan.estimate import Estimate, estimate
 from cloudwright.plan.select import Selection, restrict
 
 
@@ -26,7 +29,7 @@ class Proposal:
     """What would be done; `along` are ids that a selection brought only for others' needs.
 
     `pages` is what the hosts said of the cloud's lock while they were looked at; `changes` what
-    differs in the files that are altered, as it may be shown.
+    differs in the files that are altered, as it may be shown; `expected` how long it will take.
     """
 
     blueprint: Blueprint
@@ -35,6 +38,7 @@ class Proposal:
     along: frozenset[str]
     pages: Pages
     changes: Changes
+    expected: Estimate
 
     @property
     def part(self) -> str:
@@ -59,7 +63,14 @@ async def propose(session: Session, selection: Selection) -> Proposal:
         along=part.along,
         pages=pages,
         changes=changes_of(plan, part.blueprint, part.observed, session.sources),
+        expected=await _expected(session, plan),
     )
+
+
+async def _expected(session: Session, plan: Plan) -> Estimate:
+    if plan.is_empty:
+        return Estimate()
+    return estimate(plan, await asyncio.to_thread(read_durations, session.state / RUNS))
 
 
 async def propose_again(session: Session, shown: Contract) -> Proposal:
