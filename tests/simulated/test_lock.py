@@ -378,3 +378,22 @@ def test_what_a_record_says_is_json_on_one_line(tmp_path: Path) -> None:
     run_virtual(story())
     kept = from_line((tmp_path / "one" / "runs" / f"{odd.run}.json").read_text())
     assert kept is not None and kept.reason == odd.reason
+
+
+def test_a_cloud_that_is_gone_leaves_no_trace_on_its_hosts(tmp_path: Path) -> None:
+    async def story() -> None:
+        ledger = ledger_in(tmp_path)
+        async with changing(ledger, record("a"), tmp_path / "runs", silent):
+            pass
+        with pytest.raises(StepFailed):
+            async with changing(ledger, record("b"), tmp_path / "runs", silent):
+                raise StepFailed("not all could be removed")
+        assert holders(await ledger.peek()) == ["", "", ""]
+        async with changing(ledger, record("c"), tmp_path / "runs", silent) as change:
+            change.gone = True
+        assert not any((tmp_path / name).exists() for name in NAMES)
+        assert [r.result for r in read_records(tmp_path / "runs")] == ["done", "failed", "done"]
+        async with changing(ledger, record("d"), tmp_path / "runs", silent):
+            pass
+
+    run_virtual(story())

@@ -35,6 +35,7 @@ async def _destroy(path: Path, data: bool, given: str | None, reason: str) -> No
         name = session.cloud.name
         confirm_name(f"This removes the cloud {name}, {extent}", name, given)
         blueprint = await session.blueprint()
-        async with session.changing("destroy", reason, click.echo):
+        async with session.changing("destroy", reason, click.echo) as change:
             await destroy_cloud(session.fleet, session.cloud, blueprint, click.echo, data=data)
+            change.gone = data
     click.echo(f"cloud {session.cloud.name} is gone" + ("" if data else "; its volumes are kept"))

@@ -9,6 +9,7 @@ from cloudwright.errors import CloudError, EngineError, StepFailed
 from cloudwright.execute import labels
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.locate import Located, containers_of
+from cloudwright.execute.lock.ledger import DIRECTORY as LEDGER
 from cloudwright.execute.power import Say, start_cloud, stop_cloud
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
@@ -91,10 +92,12 @@ async def _remove(fleet: Fleet, one: Located) -> None:
 async def _clear(fleet: Fleet, host: str, cloud: Cloud, say: Say, *, data: bool) -> None:
     """Config of every container; volumes of this cloud when the data shall go."""
     for directory in (CONFIG_DIRECTORY, *((RUNTIME_DIRECTORY,) if data else ())):
-        quoted = shlex.quote(directory)
-        # What is in it goes; itself may be a mount of its own, and then has to stay.
+        quoted, kept = shlex.quote(directory), shlex.quote(LEDGER)
+        # What is in it goes; itself may be a mount of its own, and then has to stay. The lock is
+        # held until all is gone.
         await fleet.host(host).run(
-            f"[ ! -d {quoted} ] || {{ find {quoted} -mindepth 1 -delete && "
+            f"[ ! -d {quoted} ] || {{ "
+            f"find {quoted} -mindepth 1 ! -path {kept} ! -path {kept}/'*' -delete && "
             f"{{ rmdir {quoted} 2>/dev/null || true; }}; }}"
         )
         say(f"removed what is in {directory} on {host}")

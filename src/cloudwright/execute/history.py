@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudwright.errors import Missing
 from cloudwright.execute.journal import JOURNAL, parse_journal
-from cloudwright.execute.lock.changing import holder_of
+from cloudwright.execute.lock.changing import living_holder_of
 from cloudwright.execute.lock.decide import Unknown
 from cloudwright.execute.lock.ledger import Ledger
 from cloudwright.execute.lock.reached import open_ledger
@@ -79,7 +79,7 @@ async def open_history(path: Path) -> AsyncIterator[History]:
     state = path.resolve().parent / STATE_DIRECTORY
     async with open_ledger(load(path), path) as ledger:
         kept, pages = await asyncio.gather(ledger.records(), ledger.peek())
-        holder = holder_of(pages)
+        holder = living_holder_of(pages)
         told = {h: _records(text) for h, text in kept.items() if not isinstance(text, Unknown)}
         here = {"here": list(read_records(state / RUNS))}
         yield History(

@@ -11,6 +11,7 @@ from cloudwright import __version__
 from cloudwright.errors import HostError, UnsafePlan
 from cloudwright.execute.access import write_private
 from cloudwright.execute.durations import read_durations
+from cloudwright.execute.lock.changing import refuse_if_held
 from cloudwright.execute.lock.ledger import Pages
 from cloudwright.execute.record import RUNS
 from cloudwright.execute.session import Session
@@ -74,8 +75,12 @@ async def _expected(session: Session, plan: Plan) -> Estimate:
 
 
 async def propose_again(session: Session, shown: Contract) -> Proposal:
-    """The plan of `shown`, made anew; UnsafePlan with what moved when it is not the same."""
+    """The plan of `shown`, made anew; UnsafePlan with what moved when it is not the same.
+
+    Raises Locked first when another run has the cloud: then things move.
+    """
     proposal = await propose(session, shown.origin.selection)
+    refuse_if_held(proposal.pages)
     hold(shown, proposal.contract)
     return proposal
 

@@ -44,11 +44,15 @@ Say = Callable[[str], None]
 
 @dataclass(kw_only=True, slots=True)
 class Change:
-    """The run that holds the lock; what it did is put into `outcome`."""
+    """The run that holds the lock; what it did is put into `outcome`.
+
+    `gone` is set once there is no cloud left to lock: then the hosts forget its history too.
+    """
 
     record: Record
     directory: Path
     outcome: Outcome = dataclasses.field(default_factory=Outcome)
+    gone: bool = False
 
 
 @asynccontextmanager
@@ -75,15 +79,21 @@ async def changing(
         ended = dataclasses.replace(record, result=_result(error), error=_first(error))
         raise
     finally:
-        await asyncio.shield(_end(ledger, _counted(ended, change.outcome), runs, say))
+        ended = _counted(ended, change.outcome)
+        await asyncio.shield(_end(ledger, ended, runs, say, erase=change.gone))
 
 
 def refuse_if_held(pages: Pages) -> None:
     """Raise Locked when a majority of the hosts says that a run which may still live has it."""
-    if holder := holder_of(pages):
-        here = this_process(run="", cloud=holder.cloud, why="")
-        if not has_ended(holder, here):
-            raise locked(holder)
+    if holder := living_holder_of(pages):
+        raise locked(holder)
+
+
+def living_holder_of(pages: Pages) -> Holder | None:
+    """Who has the cloud; None too when it is a process of ours that is known to have ended."""
+    holder = holder_of(pages)
+    here = this_process(run="", cloud="", why="")
+    return None if holder is None or has_ended(holder, here) else holder
 
 
 def holder_of(pages: Pages) -> Holder | None:
@@ -186,14 +196,17 @@ def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
     )
 
 
-async def _end(ledger: Ledger, record: Record, runs: Path, say: Say) -> None:
+async def _end(ledger: Ledger, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
     record = dataclasses.replace(record, ended=time.time())
     write_record(runs, record)
     journal = runs / record.run / JOURNAL
     text = gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
     try:
         async with asyncio.timeout(END_SECONDS):
-            pages = await ledger.end(record.run, to_line(record), text)
+            if erase:
+                pages = await ledger.erase(record.run)
+            else:
+                pages = await ledger.end(record.run, to_line(record), text)
     except TimeoutError:
         say(f"the lock may still be there: no answer within {END_SECONDS:g} s")
         return

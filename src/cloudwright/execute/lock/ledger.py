@@ -60,6 +60,12 @@ ls -1r runs | sed 's/\\.json.*$//' | uniq | awk 'NR > {kept}' | while IFS= read 
 rm -f "runs/$old.json" "runs/$old.jsonl.gz"; done
 """
 )
+_ERASE = (
+    _ENTER
+    + """if held "$run"; then cd / && rm -rf {d} && rmdir "$(dirname {d})" 2>/dev/null || true
+else echo lost; fi
+"""
+)
 _RECORDS = "cd {d}/runs 2>/dev/null || exit 0; cat *.json 2>/dev/null; true"
 
 
@@ -131,6 +137,10 @@ class Ledger:
         """Let go, and leave the run's record and journal (gzip; may be empty) behind."""
         lines = _lines(run, record, "journal" if journal else "") + journal
         return await self._all(_END, lambda host: lines)
+
+    async def erase(self, run: str) -> Pages:
+        """Let go, and leave nothing at all behind: the cloud is gone."""
+        return await self._all(_ERASE, lambda host: _lines(run, "", ""))
 
     async def records(self) -> Mapping[str, str | Unknown]:
         """Host → the records that it keeps, a line each."""
