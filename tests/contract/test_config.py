@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from cloudwright.execute.config import Difference, config_differences, write_config
+from cloudwright.execute import config
+from cloudwright.execute.config import write_config
+from cloudwright.execute.judge import UNREAD, Config
 from cloudwright.plan.steps import ConfigFile, WriteFiles
 from cloudwright.transport.local import LocalHost
 
@@ -18,13 +20,13 @@ def wanted(folder: Path, text: str) -> WriteFiles:
     return WriteFiles(directory=str(folder / "etc"), files=files)
 
 
-def look(folder: Path, text: str, asked: list[str]) -> dict[str, Difference]:
+def look(folder: Path, text: str, asked: list[str]) -> dict[str, Config]:
     def kept() -> dict[str, str]:
         asked.append("kept")
         return VALUES
 
     action = wanted(folder, text)
-    return asyncio.run(config_differences(LocalHost(), {"step": action}, VALUES, kept))
+    return asyncio.run(config.look(LocalHost(), {"step": action}, VALUES, kept))
 
 
 def write(folder: Path, text: str) -> None:
@@ -38,8 +40,8 @@ def test_no_directory_no_answer(tmp_path: Path) -> None:
 def test_where_nothing_differs_no_content_is_read(tmp_path: Path) -> None:
     write(tmp_path, f"p = {OLD}\n")
     asked: list[str] = []
-    assert look(tmp_path, f"p = {OLD}\n", asked) == {"step": Difference()}
-    assert asked == []
+    found = look(tmp_path, f"p = {OLD}\n", asked)["step"]
+    assert (found.why, found.found, asked) == ("", (), [])
 
 
 def test_what_differs_comes_with_placeholders(tmp_path: Path) -> None:
@@ -61,3 +63,48 @@ def test_a_mode_alone_has_no_content_to_tell(tmp_path: Path) -> None:
     (tmp_path / "etc" / "a.conf").chmod(0o644)
     found = look(tmp_path, "x\n", [])["step"]
     assert found.found == () and "has mode or owner 644" in found.why
+
+
+def read(folder: Path) -> None:
+    """As a container that has started, and is healthy."""
+    command = config.started_command(str(folder / "etc"))
+    asyncio.run(LocalHost().run(command))
+
+
+def test_what_was_written_is_stale_until_it_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "x\n")
+    assert look(tmp_path, "x\n", [])["step"].stale == {"a.conf", "b c.txt"}
+    read(tmp_path)
+    assert look(tmp_path, "x\n", [])["step"].stale == frozenset()
+    write(tmp_path, "y\n")
+    assert (tmp_path / "etc" / UNREAD).read_text() == "a.conf\n"
+    assert look(tmp_path, "y\n", [])["step"].stale == {"a.conf"}
+
+
+def test_what_is_declared_otherwise_now_is_not_stale_and_what_was_edited_is(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "x\n")
+    read(tmp_path)
+    assert look(tmp_path, "y\n", [])["step"].stale == frozenset()
+    (tmp_path / "etc" / "a.conf").write_text("by hand\n")
+    found = look(tmp_path, "y\n", [])["step"]
+    assert found.stale == {"a.conf"}
+    assert found.why == "a.conf differs"
+
+
+def test_a_container_that_starts_says_so_until_it_is_healthy(tmp_path: Path) -> None:
+    write(tmp_path, "x\n")
+    asyncio.run(LocalHost().run(config.starting_command(str(tmp_path / "etc"))))
+    assert look(tmp_path, "x\n", [])["step"].starting
+    read(tmp_path)
+    assert not look(tmp_path, "x\n", [])["step"].starting
+
+
+def test_who_read_again_is_written_down(tmp_path: Path) -> None:
+    write(tmp_path, "x\n")
+    asyncio.run(config.note_reread(LocalHost(), str(tmp_path / "etc"), "container", "digest"))
+    found = look(tmp_path, "x\n", [])["step"]
+    assert found.reread == ("container", "digest")
+    assert found.stale == frozenset()
+    assert found.why == ""

@@ -1,118 +1,271 @@
-"""Whatever fails, and wherever a run is cut, `apply` again reaches the same whole world."""
+"""One cloud on one host: a run cut anywhere, failing anywhere, and what a change touches."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudwright.execute.events import Event, Outcome
-from cloudwright.execute.run import walk
-from cloudwright.execute.simulated import Failure, Killed, SimulatedWorld
-from cloudwright.execute.steplog import StepLogs
-from cloudwright.model.cloud import Cloud
-from cloudwright.model.facts import Facts
-from cloudwright.model.load import load
-from cloudwright.model.overrides import Overrides
-from cloudwright.plan.blueprint import Blueprint, World, make_blueprint
-from cloudwright.plan.difference import Plan, make_plan
-from cloudwright.services import SERVICES
+from cloudwright.errors import UnsafePlan
+from cloudwright.execute.simulated import Failure, SimulatedWorld
+from cloudwright.plan.steps import ReadAgain, RunContainer
+from tests.simulated.fleet import (
+    Wanted,
+    apply,
+    assert_same,
+    cloud_of,
+    edited,
+    everything,
+    fresh,
+    planned,
+)
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+AIO = Wanted(cloud=cloud_of(("control", "network", "compute")))
+THREE = Wanted(cloud=cloud_of(("control", "network"), ("control",), ("control",), ("compute",)))
+THREE_ELSEWHERE = replace(
+    THREE,
+    cloud=replace(THREE.cloud, api=replace(THREE.cloud.api, external="203.0.113.9")),
+)
+"""What users call is elsewhere: the load balancers read their file again."""
 
-
-def blueprint_of(cloud: Cloud, *, image_id: str = "1") -> Blueprint:
-    facts = {h.name: Facts(host=h.name, cores=2, memory_bytes=8 * 1024**3) for h in cloud.hosts}
-    prefix = cloud.images.prefix
-    names = {s.image.name for s in SERVICES if s.image}
-    ids = {f"{prefix}/{name}:{cloud.release}": f"{name}-{image_id}" for name in names}
-    return make_blueprint(cloud, SERVICES, World(facts=facts, image_ids=ids), Overrides())
-
-
-AIO = load(EXAMPLES / "aio.yaml")
-BLUEPRINT = blueprint_of(AIO)
-IDS = sorted(BLUEPRINT.steps)
+CHANGED = AIO.with_build("glance").with_option("keystone.conf", "x", "1")
+IDS = sorted(everything(AIO).steps)
 
 
-def apply(world: SimulatedWorld, blueprint: Blueprint, logs: Path) -> tuple[Plan, Outcome]:
-    plan = make_plan(blueprint, world.observe(blueprint))
-    events: list[Event] = []
-    outcome = asyncio.run(walk(plan, world.perform, events.append, StepLogs(logs)))
-    return plan, outcome
-
-
-def whole(blueprint: Blueprint, logs: Path) -> SimulatedWorld:
-    world = SimulatedWorld()
-    _, outcome = apply(world, blueprint, logs)
-    assert outcome.is_whole
-    return world
+def changes(world: SimulatedWorld, wanted: Wanted) -> list[str]:
+    """What would be done."""
+    return [p.step.id for p in planned(world, wanted)[1].planned]
 
 
 def test_second_apply_is_empty(tmp_path: Path) -> None:
-    world = whole(BLUEPRINT, tmp_path)
-    plan, _ = apply(world, BLUEPRINT, tmp_path)
+    world = fresh(AIO, tmp_path)
+    plan, _ = apply(world, AIO, tmp_path)
     assert plan.is_empty
-    assert set(world.effects) == set(BLUEPRINT.steps)
+    assert plan.unchanged == len(everything(AIO).steps)
 
 
 def test_every_step_comes_after_what_it_needs(tmp_path: Path) -> None:
-    world = whole(BLUEPRINT, tmp_path)
+    world = fresh(AIO, tmp_path)
     place = {id: n for n, id in enumerate(world.order)}
-    for step in BLUEPRINT.steps.values():
-        assert all(place[need] < place[step.id] for need in step.needs), step.id
+    steps = everything(AIO).steps
+    for id in place:
+        assert all(place[n] < place[id] for n in steps[id].needs if n in place), id
+    left = {id for id in steps if id not in place}
+    assert {type(steps[id].action) for id in left} == {ReadAgain}  # a start reads everything
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(failures=st.dictionaries(st.sampled_from(IDS), st.sampled_from(Failure), max_size=6))
 def test_failures_anywhere_converge(failures: dict[str, Failure], tmp_path: Path) -> None:
-    wanted = whole(BLUEPRINT, tmp_path).state()
     world = SimulatedWorld(failures=dict(failures))
-    _, outcome = apply(world, BLUEPRINT, tmp_path)
-    assert set(outcome.failed) <= set(failures)
+    _, outcome = apply(world, AIO, tmp_path)
+    assert outcome and set(outcome.failed) <= set(failures)
     for _ in failures:  # a failed step may hide another behind it
-        apply(world, BLUEPRINT, tmp_path)
-    assert world.state() == wanted
-    assert make_plan(BLUEPRINT, world.observe(BLUEPRINT)).is_empty
+        apply(world, AIO, tmp_path)
+    assert_same(world, AIO, fresh(AIO, tmp_path))
 
 
-def test_killed_at_every_step_converges(tmp_path: Path) -> None:
-    wanted = whole(BLUEPRINT, tmp_path).state()
-    for cut in range(len(IDS)):
-        world = SimulatedWorld(kill_at=cut)
-        with contextlib.suppress(Killed, BaseExceptionGroup):
-            apply(world, BLUEPRINT, tmp_path)
-        world.kill_at = -1
-        apply(world, BLUEPRINT, tmp_path)
-        assert world.state() == wanted, f"cut at {cut}"
+def cut_everywhere(start: Callable[[], SimulatedWorld], wanted: Wanted, logs: Path) -> None:
+    """From `start`, a run to `wanted` is killed at each of its moments, and the next one ends it;
+    meanwhile the host boots, so that containers read whatever files are there."""
+    pure, cut = fresh(wanted, logs), 0
+    while True:
+        world = start()
+        world.begin_run()
+        world.kill_at = cut
+        _, outcome = apply(world, wanted, logs)
+        world.host("h0").reboot()
+        world.begin_run()
+        if outcome:
+            break  # it was over before
+        apply(world, wanted, logs)
+        assert_same(world, wanted, pure)
+        cut += 1
+    assert cut > 5
+
+
+def test_a_first_run_killed_at_every_moment_converges(tmp_path: Path) -> None:
+    cut_everywhere(SimulatedWorld, AIO, tmp_path)
+
+
+def test_a_change_killed_at_every_moment_converges(tmp_path: Path) -> None:
+    cut_everywhere(lambda: fresh(AIO, tmp_path), CHANGED, tmp_path)
+
+
+def test_a_repair_of_edited_files_killed_at_every_moment_converges(tmp_path: Path) -> None:
+    """The processes have read the edited files: right files alone are not enough."""
+
+    def all_edited() -> SimulatedWorld:
+        world = fresh(AIO, tmp_path)
+        edit(world, "haproxy", "haproxy.cfg")
+        edit(world, "glance-api", "glance-api.conf")
+        world.host("h0").reboot()
+        return world
+
+    cut_everywhere(all_edited, AIO, tmp_path)
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_change_that_was_cut_and_taken_back_leaves_nothing(cut: int, tmp_path: Path) -> None:
+    def half_changed() -> SimulatedWorld:
+        world = fresh(AIO, tmp_path)
+        world.begin_run()
+        world.kill_at = cut
+        apply(world, CHANGED, tmp_path)
+        world.host("h0").reboot()
+        return world
+
+    world = half_changed()
+    world.begin_run()
+    apply(world, AIO, tmp_path)
+    assert_same(world, AIO, fresh(AIO, tmp_path))
+
+
+def edit(world: SimulatedWorld, container: str, name: str) -> None:
+    """By hand, on the first host."""
+    files = world.host("h0").files[container]
+    files[name] = edited(files[name])
 
 
 def test_a_failure_skips_only_what_needed_it(tmp_path: Path) -> None:
-    victim = "glance/glance-api@aio"
+    victim = "glance/glance-api@h0"
     world = SimulatedWorld(failures={victim: Failure.BEFORE})
-    _, outcome = apply(world, BLUEPRINT, tmp_path)
-    assert list(outcome.failed) == [victim]
+    _, outcome = apply(world, AIO, tmp_path)
+    assert outcome and list(outcome.failed) == [victim]
     assert all(because == victim for because in outcome.skipped.values())
-    assert "keystone/keystone-api@aio" in outcome.done
+    assert "keystone/keystone-api@h0" in outcome.done
 
 
 def test_a_new_image_remakes_only_its_containers(tmp_path: Path) -> None:
-    world = whole(BLUEPRINT, tmp_path)
-    newer = blueprint_of(AIO, image_id="2")
-    one = {
-        id: newer.steps[id] if id.startswith("glance/") else step
-        for id, step in BLUEPRINT.steps.items()
-    }
-    changed = Blueprint(cloud=AIO.name, steps=one, secrets=BLUEPRINT.secrets)
-    plan, _ = apply(world, changed, tmp_path)
-    assert [p.step.id for p in plan.planned] == ["glance/glance-api@aio"]
+    world = fresh(AIO, tmp_path)
+    assert changes(world, AIO.with_build("glance")) == ["glance/glance-api@h0"]
+
+
+def test_an_option_touches_only_the_containers_that_read_it(tmp_path: Path) -> None:
+    world = fresh(AIO, tmp_path)
+    assert sorted(changes(world, AIO.with_option("glance.conf", "x", "1"))) == [
+        "glance/files/glance-api@h0",
+        "glance/glance-api@h0",
+    ]
 
 
 def test_a_container_that_nothing_declares_is_removed(tmp_path: Path) -> None:
-    world = whole(BLUEPRINT, tmp_path)
-    world.running["aio", "old-api"] = "x"
-    plan, _ = apply(world, BLUEPRINT, tmp_path)
-    assert [p.step.id for p in plan.planned] == ["stray/old-api@aio"]
-    assert ("aio", "old-api") not in world.running
+    world = fresh(AIO, tmp_path)
+    host = world.host("h0")
+    host.processes["old-api"] = host.processes["glance-api"]
+    plan, _ = apply(world, AIO, tmp_path)
+    assert [p.step.id for p in plan.planned] == ["stray/old-api@h0"]
+    assert "old-api" not in host.processes
+
+
+def test_what_never_became_healthy_is_made_anew(tmp_path: Path) -> None:
+    """A container that runs is not yet one that works: the next run does not take it for done."""
+    wanted = AIO.with_build("keystone")
+    world = fresh(AIO, tmp_path)
+    step = everything(wanted).steps["keystone/keystone-api@h0"]
+    world.sick = {step.digest}
+    _, outcome = apply(world, wanted, tmp_path)
+    assert outcome and list(outcome.failed) == [step.id]
+    assert changes(world, wanted) == [step.id]
+    world.sick = set()
+    apply(world, wanted, tmp_path)
+    assert_same(world, wanted, fresh(wanted, tmp_path))
+
+
+def test_a_canary_that_dies_keeps_the_others_as_they_are(tmp_path: Path) -> None:
+    wanted = THREE.with_option("keystone.conf", "x", "1")
+    world = fresh(THREE, tmp_path)
+    steps = everything(wanted).steps
+    world.sick = {steps["keystone/keystone-api@h0"].digest}
+    _, outcome = apply(world, wanted, tmp_path)
+    assert outcome and list(outcome.failed) == ["keystone/keystone-api@h0"]
+    old = everything(THREE).steps
+    for host in ("h1", "h2"):
+        process = world.host(host).processes["keystone-api"]
+        assert process.healthy
+        assert process.step.digest == old[f"keystone/keystone-api@{host}"].digest
+        assert "x = 1" not in world.host(host).files["keystone-api"]["keystone.conf"].text
+
+
+def test_a_quorum_is_remade_one_by_one(tmp_path: Path) -> None:
+    wanted = THREE.with_build("mariadb")
+    world = fresh(THREE, tmp_path)
+    world.order.clear()
+    plan, outcome = apply(world, wanted, tmp_path)
+    assert outcome and outcome.is_whole
+    assert world.order == [f"mariadb/mariadb@h{n}" for n in range(3)]
+    assert all(isinstance(p.step.action, RunContainer) for p in plan.planned)
+    assert world.broken == []
+
+
+def test_a_file_that_can_be_read_again_stops_nothing(tmp_path: Path) -> None:
+    world = fresh(THREE, tmp_path)
+    before = {
+        (h, name): world.host(h).processes[name].id
+        for h in ("h0", "h1", "h2")
+        for name in ("haproxy", "keepalived")
+    }
+    done = changes(world, THREE_ELSEWHERE)
+    assert "haproxy/reload/haproxy@h0" in done
+    assert "haproxy/haproxy@h0" not in done
+    apply(world, THREE_ELSEWHERE, tmp_path)
+    assert {(h, n): world.host(h).processes[n].id for h, n in before} == before
+    assert_same(world, THREE_ELSEWHERE, fresh(THREE_ELSEWHERE, tmp_path))
+
+
+def test_a_hand_edited_file_is_read_again_by_who_can_and_else_remade(tmp_path: Path) -> None:
+    world = fresh(AIO, tmp_path)
+    edit(world, "haproxy", "haproxy.cfg")
+    edit(world, "glance-api", "glance-api.conf")
+    assert sorted(changes(world, AIO)) == [
+        "glance/files/glance-api@h0",
+        "glance/glance-api@h0",
+        "haproxy/files/haproxy@h0",
+        "haproxy/reload/haproxy@h0",
+    ]
+    apply(world, AIO, tmp_path)
+    assert_same(world, AIO, fresh(AIO, tmp_path))
+
+
+def test_a_lost_host_holds_up_only_what_needs_it(tmp_path: Path) -> None:
+    """The others get what changed; what the host missed comes with the next run."""
+    wanted = THREE.with_option("glance.conf", "x", "1")
+    world = fresh(THREE, tmp_path)
+    world.host("h2").up = False
+    _, outcome = apply(world, wanted, tmp_path)
+    assert outcome and outcome.is_whole
+    assert "glance/glance-api@h1" in outcome.done
+    world.host("h2").up = True
+    assert sorted(changes(world, wanted)) == [
+        "glance/files/glance-api@h2",
+        "glance/glance-api@h2",
+    ]
+    apply(world, wanted, tmp_path)
+    assert_same(world, wanted, fresh(wanted, tmp_path))
+
+
+def test_a_database_member_is_not_touched_while_another_is_away(tmp_path: Path) -> None:
+    world = fresh(THREE, tmp_path)
+    world.host("h2").up = False
+    with pytest.raises(UnsafePlan, match="mariadb@h0 while mariadb@h2 may not work"):
+        apply(world, THREE.with_build("mariadb"), tmp_path)
+
+
+def test_a_site_lost_in_the_middle_leaves_a_majority_that_serves(tmp_path: Path) -> None:
+    wanted = THREE.with_build("mariadb").with_build("keystone")
+    world = fresh(THREE, tmp_path)
+    world.begin_run()
+    world.events = {3: lambda: setattr(world.host("h2"), "up", False)}
+    _, outcome = apply(world, wanted, tmp_path)
+    assert outcome and not outcome.is_whole
+    up = world.standing().up
+    assert {("h0", "mariadb"), ("h1", "mariadb")} <= up
+    assert any((h, "keystone-api") in up for h in ("h0", "h1"))
+    world.host("h2").up = True
+    world.begin_run()
+    apply(world, wanted, tmp_path)
+    assert_same(world, wanted, fresh(wanted, tmp_path))

@@ -15,7 +15,7 @@ from cloudwright.errors import StepFailed
 from cloudwright.execute.fleet import Fleet, Member
 from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
-from cloudwright.plan.steps import ContainerBody, RunContainer, Step
+from cloudwright.plan.steps import ContainerBody, Peer, RunContainer, Step
 from cloudwright.transport.fake import FakeHost
 
 NAMES = ("one", "two", "three")
@@ -46,7 +46,10 @@ def step_on(host: str, rollout: Rollout) -> Step:
         config_digest="",
         health=CommandHealth(command=("works",)),
         rollout=rollout,
-        members=NAMES,
+        members=tuple(
+            Peer(host=name, container="c", health=CommandHealth(command=("works",)))
+            for name in NAMES
+        ),
     )
     return Step(id=f"s/c@{host}", host=host, action=action)
 
@@ -79,9 +82,9 @@ def test_who_may_be_stopped(rollout: Rollout, running: tuple[str, ...], allowed:
         if allowed:
             await turn
         else:
-            with pytest.raises(StepFailed, match="too few others") as caught:
+            with pytest.raises(StepFailed, match="too much depends on it") as caught:
                 await turn
-            assert "three: is not there" in caught.value.why
+            assert "c@three: is not there" in caught.value.why
 
     run_virtual(story())
 
@@ -94,7 +97,7 @@ def test_it_waits_until_the_cluster_is_whole_again() -> None:
         turn = asyncio.create_task(await_turn(step_on("one", Quorum()), fleet, CLOUD, told.append))
         await asyncio.sleep(10)
         assert not turn.done()
-        assert told == ["c on two to work"]
+        assert told == ["c@two: is exited"]
         await engines["two"].start("c")
         await turn
 

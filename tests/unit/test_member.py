@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -91,6 +91,7 @@ def test_data_of_two_origins_is_for_a_person() -> None:
     assert "differ in origin" in decision.reason
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_two_found_whatever_each_has_heard(data: st.DataObject) -> None:
     """A history of whole clusters, then everything is down, and each hears some of the others."""
@@ -106,6 +107,7 @@ def test_no_two_found_whatever_each_has_heard(data: st.DataObject) -> None:
     assert all(f.position == most for f in founders)  # type: ignore[attr-defined]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_some_member_founds_once_all_hear_all(data: st.DataObject) -> None:
     told = _history(data)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from cloudwright.declare.rollout import Batches, Canary, Quorum, Rollout
-from cloudwright.errors import UnsafePlan
+from cloudwright.errors import Unreachable, UnsafePlan
 from cloudwright.plan.blueprint import Blueprint
-from cloudwright.plan.checks import Standing, breaches, check, may_stop
+from cloudwright.plan.checks import Standing, breaches, check, kept, may_stop
 from cloudwright.plan.difference import Change, Observed, Plan, Seen, make_plan
 from cloudwright.plan.rollout import others_needed
 from cloudwright.plan.steps import (
     ConfigFile,
     ContainerBody,
     MakeVolume,
+    Peer,
     RunContainer,
     Step,
     WriteFiles,
@@ -39,7 +41,7 @@ def fleet(
             body=BODY,
             config_digest="x",
             rollout=rollout,
-            members=members,
+            members=tuple(Peer(host=name, container="c") for name in members),
         )
         own = frozenset({f"s/files/c@{host}", f"s/volume/v@{host}"})
         extra = (needs or {}).get(place, frozenset())
@@ -170,7 +172,7 @@ def test_a_plan_whose_order_was_lost_is_refused() -> None:
     plan = plan_of(wanted, **all_old(3))
     loose = {id: wanted.steps[id].needs for id in plan.needs}
     wild = Plan(cloud="c", planned=plan.planned, needs=loose, unchanged=0)
-    with pytest.raises(UnsafePlan, match="stops c on h0 while h1, h2 may not work"):
+    with pytest.raises(UnsafePlan, match="stops c@h0 while c@h1, c@h2 may not work"):
         check(wild, wanted)
 
 
@@ -189,25 +191,66 @@ def test_a_stray_goes_once_its_successors_work() -> None:
 
 def standing(*places: int, volumes: tuple[int, ...] = ()) -> Standing:
     return Standing(
-        up=frozenset(map(id_of, places)),
-        volumes=frozenset(f"s/volume/v@h{n}" for n in volumes),
+        up=frozenset((f"h{n}", "c") for n in places),
+        volumes=frozenset((f"h{n}", "v", "made first") for n in volumes),
     )
 
 
 def test_a_step_may_not_take_the_majority_away() -> None:
-    wanted = fleet(Quorum(), 3)
-    assert list(breaches(standing(0, 1, 2), standing(0, 1), wanted)) == []
-    assert list(breaches(standing(0, 1), standing(0), wanted)) == ["c: 1 of 3 work, 2 must"]
-    assert list(breaches(standing(0), standing(), wanted)) == []  # it was lost before
+    rules = kept(fleet(Quorum(), 3))
+    assert list(breaches(standing(0, 1, 2), standing(0, 1), rules)) == []
+    assert list(breaches(standing(0, 1), standing(0), rules)) == ["c: 1 of 3 work, 2 must"]
+    assert list(breaches(standing(0), standing(), rules)) == []  # it was lost before
 
 
 def test_a_step_may_not_take_the_last_backend_away() -> None:
-    wanted = fleet(Canary(), 2)
-    assert list(breaches(standing(0), standing(), wanted)) == ["c: 0 of 2 work, 1 must"]
-    assert list(breaches(standing(0), standing(), fleet(Canary(), 1))) == []
+    two, alone = kept(fleet(Canary(), 2)), kept(fleet(Canary(), 1))
+    assert list(breaches(standing(0), standing(), two)) == ["c: 0 of 2 work, 1 must"]
+    assert list(breaches(standing(0), standing(), alone)) == []
 
 
 def test_a_step_may_not_remove_a_volume() -> None:
-    wanted = fleet(Batches(), 1)
     before, after = standing(volumes=(0,)), standing()
-    assert list(breaches(before, after, wanted)) == ["s/volume/v@h0: the volume is gone"]
+    assert list(breaches(before, after, ())) == ["the volume v on h0 is gone"]
+
+
+def lost(wanted: Blueprint, *hosts: str) -> Blueprint:
+    """What is left to do when these hosts do not answer."""
+    steps = {id: s for id, s in wanted.steps.items() if s.host not in hosts}
+    return replace(wanted, steps=steps, unreachable=frozenset(hosts))
+
+
+def test_a_member_is_not_stopped_while_another_cannot_be_reached() -> None:
+    wanted = lost(fleet(Quorum(), 3), "h2")
+    check(plan_of(wanted), wanted)
+    with pytest.raises(UnsafePlan, match="stops c@h0 while c@h2 may not work"):
+        check(plan_of(wanted, h0=OLD), wanted)
+    five = lost(fleet(Quorum(), 5), "h2")
+    check(plan_of(five, h0=OLD, h1=OLD), five)
+
+
+def test_backends_are_remade_while_another_cannot_be_reached() -> None:
+    wanted = lost(fleet(Canary(), 3), "h2")
+    check(plan_of(wanted, h0=OLD, h1=OLD), wanted)
+
+
+def test_a_cluster_is_not_touched_without_its_majority() -> None:
+    wanted = lost(fleet(Quorum(), 3), "h1", "h2")
+    with pytest.raises(Unreachable, match="h1, h2") as caught:
+        check(plan_of(wanted), wanted)
+    assert "no majority: 1 of 3" in caught.value.why
+
+
+def test_a_cluster_is_founded_by_all_of_its_members() -> None:
+    wanted = lost(fleet(Quorum(), 3), "h2")
+    with pytest.raises(Unreachable, match="h2") as caught:
+        check(make_plan(wanted, Observed()), wanted)
+    assert "founded by all" in caught.value.why
+
+
+def test_files_that_others_wait_for_are_not_held_up() -> None:
+    """A job that was run reads the first host's files: who needs the job may need them too."""
+    through_a_job = {1: frozenset({"s/files/c@h0"})}
+    plan = plan_of(fleet(Canary(), 2, through_a_job), h0=OLD, h1=None)
+    assert id_of(1) in plan.needs[id_of(0)]
+    assert not plan.needs["s/files/c@h0"]

@@ -10,8 +10,13 @@ class Quorum:
     """Members vote: one after another, each healthy before the next, never below a majority.
 
     The container's health must say that the member is part of the whole (synced, has a leader),
-    because the next one is stopped on that word.
+    because the next one is stopped on that word. `cluster` is what containers of several names
+    vote in together; empty for a container that votes with its like alone. `may_leave` is a
+    command that ends with 0, run in the member that is next, when nothing depends on it.
     """
+
+    cluster: str = ""
+    may_leave: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

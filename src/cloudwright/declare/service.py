@@ -9,6 +9,7 @@ from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
 from cloudwright.declare.options import OptionSet
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Batches, Canary, Rollout
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
@@ -28,6 +29,7 @@ class File:
     owner: str = "root"
     mode: str = "0600"
     options: OptionSet | None = None
+    reload: bool = False  # as its container's `reload` says
 
 
 Files = Mapping[str, File]
@@ -155,6 +157,7 @@ class Container:
     when: Callable[[Cloud], bool] = lambda cloud: True
     stop_seconds: int = 60
     cpu_shares: int = 0
+    reload: Reload | None = None  # how changed files are read again without a restart
     rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
     farewell: str = ""
     spared: str = ""

@@ -7,8 +7,19 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
+from cloudwright.execute.judge import (
+    MARKS,
+    REREAD,
+    STARTING,
+    UNREAD,
+    WRITTEN,
+    Config,
+    Found,
+    changed,
+    config_of,
+)
 from cloudwright.model.secrets import fill, unfill
 from cloudwright.plan.steps import ConfigFile, WriteFiles
 from cloudwright.transport.host import File, Host
@@ -29,62 +40,30 @@ def real_files(action: WriteFiles, values: Mapping[str, str]) -> tuple[File, ...
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """What is wrong with a config directory, in words; empty when nothing is.
-
-    `found` are the files that differ or are not ours, as they stand on the host, with
-    placeholders for every secret that is known here.
-    """
-
-    why: str = ""
-    found: tuple[ConfigFile, ...] = ()
-
-
-async def config_differences(
+async def look(
     host: Host,
     wanted: Mapping[str, WriteFiles],
     values: Mapping[str, str],
     kept: Callable[[], Mapping[str, str]],
-) -> dict[str, Difference]:
-    """Step id → what differs in its directory; absent when there is no such directory.
+) -> dict[str, Config]:
+    """Step id → its directory as found; absent when there is none.
 
     One round trip reads the real content (as digests), mode and owner of every file; only where
     some differ a second one reads those. `kept` gives the placeholder → value of all secrets,
     old generations too, and is called in that case alone.
     """
-    if not wanted:
-        return {}
-    directories = " ".join(shlex.quote(a.directory) for a in wanted.values())
-    done = await host.run(
-        f"for d in {directories}; do "
-        'if [ -d "$d" ]; then echo "D $d"; '
-        'find "$d" -type f -printf "F %m %u:%g %p\\n"; '
-        'find "$d" -type f -exec sha256sum {} + | sed "s/^/S /"; fi; done'
-    )
-    there, modes, sums = _parse(done.stdout)
-    there_too = {id: action for id, action in wanted.items() if action.directory in there}
-    others = {id: _others(action, values, sums) for id, action in there_too.items()}
-    contents = await _contents(host, [path for paths in others.values() for path in paths], kept)
-    return {
-        id: Difference(
-            why=_difference(action, values, modes, sums),
-            found=tuple(contents[path] for path in others[id] if path in contents),
-        )
-        for id, action in there_too.items()
+    found = await _found(host, [a.directory for a in wanted.values()])
+    configs = {
+        id: config_of(action, _sums(real_files(action, values)), found[action.directory])
+        for id, action in wanted.items()
+        if action.directory in found
     }
-
-
-def _others(
-    action: WriteFiles, values: Mapping[str, str], sums: Mapping[str, str]
-) -> tuple[str, ...]:
-    """The files of a directory whose content is another than declared, or that are not ours."""
-    wanted = {f.path: hashlib.sha256(f.content).hexdigest() for f in real_files(action, values)}
-    return tuple(
-        path
-        for path, digest in sums.items()
-        if path.startswith(f"{action.directory}/") and wanted.get(path) != digest
-    )
+    paths = {id: [f"{wanted[id].directory}/{n}" for n in c.others] for id, c in configs.items()}
+    contents = await _contents(host, [path for own in paths.values() for path in own], kept)
+    return {
+        id: replace(config, found=tuple(contents[p] for p in paths[id] if p in contents))
+        for id, config in configs.items()
+    }
 
 
 async def _contents(
@@ -107,46 +86,94 @@ async def _contents(
     return found
 
 
-def _parse(text: str) -> tuple[set[str], dict[str, str], dict[str, str]]:
-    there: set[str] = set()
-    modes: dict[str, str] = {}
-    sums: dict[str, str] = {}
+def _sums(files: tuple[File, ...]) -> dict[str, str]:
+    return {f.name: hashlib.sha256(f.content).hexdigest() for f in files}
+
+
+async def _found(host: Host, directories: list[str]) -> dict[str, Found]:
+    """Every directory that is there; few processes, however many directories."""
+    if not directories:
+        return {}
+    quoted = " ".join(shlex.quote(d) for d in directories)
+    marks = " -o ".join(f"-name {name}" for name in MARKS)
+    done = await host.run(
+        f"{{ find {quoted} -maxdepth 0 -type d -printf 'D %p\\n'; "
+        f"find {quoted} -type f -printf 'F %m %u:%g %p\\n'; "
+        f"find {quoted} -type f -exec sha256sum {{}} + | sed 's/^/S /'; "
+        f"find {quoted} -maxdepth 1 -type f \\( {marks} \\) -exec grep -H '' {{}} + "
+        "| sed 's/^/M /'; } 2>/dev/null; true"
+    )
+    return _parse(done.stdout)
+
+
+def _parse(text: str) -> dict[str, Found]:
+    found: dict[str, Found] = {}
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "D":
-            there.add(rest)
+            found[rest] = Found()
         elif kind == "F":
             mode, owner, path = rest.split(" ", 2)
-            modes[path] = f"{mode} {owner}"
+            directory, name = _place(path, found)
+            directory.modes[name] = f"{mode} {owner}"
         elif kind == "S":
             digest, _, path = rest.partition("  ")
-            sums[path] = digest
-    return there, modes, sums
+            directory, name = _place(path, found)
+            directory.sums[name] = digest
+        elif kind == "M":
+            path, _, value = rest.partition(":")
+            directory, name = _place(path, found)
+            directory.marks.setdefault(name, []).append(value)
+    return found
 
 
-def _difference(
-    action: WriteFiles,
-    values: Mapping[str, str],
-    modes: Mapping[str, str],
-    sums: Mapping[str, str],
-) -> str:
-    wanted = {f.path: f for f in real_files(action, values)}
-    found = {path for path in sums if path.startswith(f"{action.directory}/")}
-    words = []
-    for path, file in wanted.items():
-        if path not in found:
-            words.append(f"{file.name} is missing")
-        elif sums[path] != hashlib.sha256(file.content).hexdigest():
-            words.append(f"{file.name} differs")
-        elif modes[path] != f"{file.mode:o} root:root":
-            words.append(f"{file.name} has mode or owner {modes[path]}")
-    words += [f"{path.rpartition('/')[2]} is not ours" for path in sorted(found - wanted.keys())]
-    return ", ".join(words)
+def _place(path: str, found: Mapping[str, Found]) -> tuple[Found, str]:
+    """The directory of ours that a path is below, and the rest of the path."""
+    top = path.rpartition("/")[0]
+    while top not in found:
+        top = top.rpartition("/")[0]
+    return found[top], path[len(top) + 1 :]
 
 
 async def write_config(host: Host, action: WriteFiles, values: Mapping[str, str]) -> None:
-    """Make the directory hold exactly these files."""
+    """Make the directory hold exactly these files.
+
+    First it is marked which of them nobody has read, last what was written: cut anywhere, the
+    next look finds what a running container does not know.
+    """
     files = real_files(action, values)
-    keep = " ".join(f"! -name {shlex.quote(f.name)}" for f in action.files)
-    await host.put(files)
-    await host.run(f"find {shlex.quote(action.directory)} -type f {keep} -delete")
+    sums = _sums(files)
+    found = (await _found(host, [action.directory])).get(action.directory, Found())
+    unread = sorted(found.unread | set(changed(sums, found)))
+    written = [f"{sum}  {name}" for name, sum in sums.items()]
+    await host.put((_mark(action, UNREAD, unread), *files, _mark(action, WRITTEN, written)))
+    if extra := found.extra(sums):
+        paths = " ".join(shlex.quote(f"{action.directory}/{name}") for name in extra)
+        await host.run(f"rm -f -- {paths}")
+
+
+def _mark(action: WriteFiles, name: str, lines: list[str]) -> File:
+    text = "".join(f"{line}\n" for line in lines)
+    return File(path=f"{action.directory}/{name}", content=text.encode(), mode=0o600)
+
+
+def starting_command(directory: str) -> str:
+    """The shell command before a container is made: it is not healthy yet."""
+    return f"(umask 077; mkdir -p {shlex.quote(directory)}; : > {_at(directory, STARTING)})"
+
+
+def started_command(directory: str) -> str:
+    """The shell command once it is healthy: it has read everything as it started."""
+    marks = " ".join(_at(directory, name) for name in (UNREAD, REREAD, STARTING))
+    return f"rm -f -- {marks}"
+
+
+async def note_reread(host: Host, directory: str, container_id: str, digest: str) -> None:
+    """Write down that this running container has read its files as they are now."""
+    content = f"{container_id} {digest}\n".encode()
+    await host.put([File(path=f"{directory}/{REREAD}", content=content, mode=0o600)])
+    await host.run(f"rm -f -- {_at(directory, UNREAD)}")
+
+
+def _at(directory: str, name: str) -> str:
+    return shlex.quote(f"{directory}/{name}")

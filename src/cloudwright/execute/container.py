@@ -25,9 +25,11 @@ def job_name(action: RunJob) -> str:
 def spec_of(step: Step, body: ContainerBody, cloud: str) -> ContainerSpec:
     """All that the engine is told of the container of a step that runs one."""
     restart: Restart = "no"
+    marks: dict[str, str] = {}
     match step.action:
-        case RunContainer(container=name):
+        case RunContainer(container=name, read=read):
             kind, restart = "container", "unless-stopped"
+            marks = {labels.READ: read} if read else {}
         case RunJob() as job:
             name, kind = job_name(job), "job"
         case _:
@@ -42,6 +44,7 @@ def spec_of(step: Step, body: ContainerBody, cloud: str) -> ContainerSpec:
             labels.STEP: step.id,
             labels.DIGEST: step.digest,
             labels.KIND: kind,
+            **marks,
         },
         mounts=(HOSTS_FILE, *(_mount(b) for b in body.binds)),
         user=body.user,

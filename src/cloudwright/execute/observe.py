@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloudwright.engine.api import ContainerSpec, ContainerState, Engine
 from cloudwright.errors import EngineError
 from cloudwright.execute import central, labels
-from cloudwright.execute.config import config_differences
+from cloudwright.execute.config import look
 from cloudwright.execute.container import spec_of
 from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.judge import Config, container_seen, files_seen, reading_seen
 from cloudwright.execute.links import Links, open_links
 from cloudwright.execute.switch import switch_difference
 from cloudwright.execute.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import DRIFTED, Observed, Seen
-from cloudwright.plan.steps import MakeVolume, RunContainer, SetSwitch, Step, WriteFiles
+from cloudwright.plan.steps import (
+    MakeVolume,
+    ReadAgain,
+    RunContainer,
+    SetSwitch,
+    Step,
+    WriteFiles,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +41,11 @@ async def observe(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
     """What was found for each step. Writes nothing outside the vault (which makes secrets)."""
     async with open_links(fleet, cloud, blueprint, vault) as links:
         steps = list(blueprint.steps.values())
+        by_host: dict[str, list[Step]] = {h.name: [] for h in cloud.hosts}
+        for step in steps:
+            by_host[step.host].append(step)
         hosts = asyncio.gather(
-            *(_host(fleet, cloud, h.name, steps, links, vault) for h in cloud.hosts)
+            *(_host(fleet, cloud, name, own, links, vault) for name, own in by_host.items())
         )
         views, once = await asyncio.gather(hosts, central.look(links, steps))
     seen: dict[str, Seen] = {}
@@ -50,9 +61,8 @@ def _is_container(blueprint: Blueprint, id: str) -> bool:
 
 
 async def _host(
-    fleet: Fleet, cloud: Cloud, name: str, steps: Iterable[Step], links: Links, vault: Vault
+    fleet: Fleet, cloud: Cloud, name: str, own: Sequence[Step], links: Links, vault: Vault
 ) -> _HostView:
-    own = [s for s in steps if s.host == name]
     engine = fleet.engine(name)
     containers, volumes, files = await asyncio.gather(
         engine.containers(), engine.volumes(), _files(fleet, name, own, links, vault)
@@ -60,21 +70,25 @@ async def _host(
     found = {c.name: c for c in containers}
     ours = {c.name: c for c in containers if c.labels.get(labels.CLOUD) == cloud.name}
     there = {v.name for v in volumes}
-    seen: dict[str, Seen] = dict(files)
+    seen: dict[str, Seen] = {}
     declared = set()
     for step in own:
         match step.action:
             case RunContainer(container=container):
                 declared.add(container)
                 if container in found:
-                    seen[step.id] = _container(step, found[container], cloud)
+                    config = _config(step, files)
+                    seen[step.id] = container_seen(step, found[container], config, cloud.name)
+            case ReadAgain(container=container) if container in ours:
+                seen[step.id] = reading_seen(step, ours[container], _config(step, files))
+            case WriteFiles() if step.id in files:
+                seen[step.id] = files_seen(step, files[step.id])
             case MakeVolume(volume=volume) if volume in there:
                 seen[step.id] = Seen(digest=step.digest)
             case _:
                 pass
     well = [s for s in own if s.id in seen and seen[s.id].digest == s.digest]
     seen.update(await _forged(engine, cloud, well))
-    seen.update(_reread(own, seen))
     seen.update(await _switches(fleet, name, own, ours))
     strays = tuple(
         (name, c.name)
@@ -84,32 +98,8 @@ async def _host(
     return _HostView(seen=seen, strays=strays)
 
 
-def _reread(steps: Iterable[Step], seen: Mapping[str, Seen]) -> dict[str, Seen]:
-    """Containers that look well but may have read files which somebody changed on the host."""
-    return {
-        step.id: Seen(digest=DRIFTED, why="its files on the host are not as declared")
-        for step in steps
-        if isinstance(step.action, RunContainer)
-        and step.id in seen
-        and seen[step.id].digest == step.digest
-        and any(seen[n].digest == DRIFTED for n in step.needs if "/files/" in n and n in seen)
-    }
-
-
-def _container(step: Step, state: ContainerState, cloud: Cloud) -> Seen:
-    assert isinstance(step.action, RunContainer)
-    wanted = step.action.body.image_id
-    owner = state.labels.get(labels.CLOUD)
-    if owner != cloud.name:
-        by = f"belongs to cloud {owner}" if owner else f"was made by hand, of {state.image}"
-        return Seen(digest=DRIFTED, why=by, up=state.running)
-    if state.state != "running":
-        return Seen(digest=DRIFTED, why=f"is {state.state}, not running", up=False)
-    if wanted and state.image_id != wanted:
-        return Seen(digest=DRIFTED, why="runs another image")
-    if state.labels.get(labels.DIGEST) != step.digest:
-        return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
-    return Seen(digest=step.digest)
+def _config(step: Step, files: Mapping[str, Config]) -> Config | None:
+    return next((files[need] for need in step.needs if need in files), None)
 
 
 async def _forged(engine: Engine, cloud: Cloud, steps: Iterable[Step]) -> dict[str, Seen]:
@@ -138,16 +128,9 @@ async def _differences(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
 
 async def _files(
     fleet: Fleet, name: str, steps: Iterable[Step], links: Links, vault: Vault
-) -> dict[str, Seen]:
+) -> dict[str, Config]:
     wanted = {s.id: s.action for s in steps if isinstance(s.action, WriteFiles)}
-    differences = await config_differences(fleet.host(name), wanted, links.values, vault.kept)
-    digests = {s.id: s.digest for s in steps}
-    return {
-        id: Seen(digest=DRIFTED, why=one.why, found=one.found)
-        if one.why
-        else Seen(digest=digests[id])
-        for id, one in differences.items()
-    }
+    return await look(fleet.host(name), wanted, links.values, vault.kept)
 
 
 async def _switches(

@@ -11,21 +11,24 @@ from typing import assert_never
 from cloudwright.engine.api import Engine
 from cloudwright.errors import CloudError, EngineError, HostError, StepFailed
 from cloudwright.execute import labels
-from cloudwright.execute.config import write_config
+from cloudwright.execute.config import started_command, starting_command, write_config
 from cloudwright.execute.container import job_name, spec_of
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.health import probe
 from cloudwright.execute.links import Links
 from cloudwright.execute.queue import make_user
+from cloudwright.execute.rereading import note, tell_to_read
 from cloudwright.execute.switch import set_switch
 from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Cloud
+from cloudwright.plan.render import CONFIG_DIRECTORY
 from cloudwright.plan.steps import (
     ContainerBody,
     MakeDatabase,
     MakeIdentity,
     MakeQueueUser,
     MakeVolume,
+    ReadAgain,
     RemoveContainer,
     RunContainer,
     RunJob,
@@ -68,35 +71,56 @@ async def perform(step: Step, doing: Doing) -> None:
             await engine.create_volume(volume, {labels.CLOUD: doing.cloud.name})
         case RunContainer() as action:
             await _run_container(step, action, doing)
+        case ReadAgain() as action:
+            await _read_again(step, action, doing)
         case RunJob() as action:
             await _run_job(step, action, doing)
-        case MakeDatabase() as database:
-            password = doing.links.values[database.password]
-            await _retry(lambda: doing.links.database.make(database, password), doing)
-        case MakeQueueUser() as account:
-            await _retry(lambda: _make_queue_user(account, doing, engine), doing)
-        case MakeIdentity() as identity:
-            password = doing.links.values[identity.password] if identity.password else ""
-            await _retry(lambda: doing.links.keystone.make(identity, password), doing)
+        case MakeDatabase() | MakeQueueUser() | MakeIdentity() as entry:
+            await _retry(lambda: _make_central(entry, doing, engine), doing)
         case SetSwitch() as action:
             await set_switch(engine, action)
         case RemoveContainer(container=container):
             await _remove(engine, container, 60)
+            directory = shlex.quote(f"{CONFIG_DIRECTORY}/{container}")
+            await doing.fleet.host(step.host).run(f"rm -rf -- {directory}")
         case _:
             assert_never(step.action)
 
 
+async def _make_central(
+    action: MakeDatabase | MakeQueueUser | MakeIdentity, doing: Doing, engine: Engine
+) -> None:
+    """What the cloud has once: in its database, its message queue or its Keystone."""
+    match action:
+        case MakeDatabase(password=password) as database:
+            await doing.links.database.make(database, doing.links.values[password])
+        case MakeQueueUser() as account:
+            await _make_queue_user(account, doing, engine)
+        case MakeIdentity(password=password) as identity:
+            value = doing.links.values[password] if password else ""
+            await doing.links.keystone.make(identity, value)
+
+
 async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None:
     engine = doing.fleet.engine(step.host)
-    await _make_sources(action.body, step, doing)
     await await_turn(step, doing.fleet, doing.cloud, doing.waits)
     await _remove(engine, action.container, action.body.stop_seconds)
+    directory = f"{CONFIG_DIRECTORY}/{action.container}"
+    await _make_sources(action.body, step, doing, starting_command(directory))
     await engine.create(spec_of(step, action.body, doing.cloud.name))
     await engine.start(action.container)
     await _wait_healthy(step, action, doing)
+    await doing.fleet.host(step.host).run(started_command(directory))
 
 
-async def _wait_healthy(step: Step, action: RunContainer, doing: Doing) -> None:
+async def _read_again(step: Step, action: ReadAgain, doing: Doing) -> None:
+    engine = doing.fleet.engine(step.host)
+    await tell_to_read(engine, step, action)
+    await _wait_healthy(step, action, doing)
+    await note(doing.fleet.host(step.host), engine, step, action)
+
+
+async def _wait_healthy(step: Step, action: RunContainer | ReadAgain, doing: Doing) -> None:
     host, engine = doing.fleet.host(step.host), doing.fleet.engine(step.host)
     address = doing.cloud.host(step.host).address
     seconds = action.health.seconds if action.health else 0
@@ -216,12 +240,13 @@ async def _retry(work: Callable[[], Awaitable[None]], doing: Doing) -> None:
             await asyncio.sleep(POLL_SECONDS * 4)
 
 
-async def _make_sources(body: ContainerBody, step: Step, doing: Doing) -> None:
-    """Directories to be mounted, before the engine would refuse or guess what they should be."""
+async def _make_sources(body: ContainerBody, step: Step, doing: Doing, also: str) -> None:
+    """Directories to be mounted, before the engine would refuse or guess what they should be;
+    `also` runs on the same way."""
     sources = [b.source for b in body.binds if b.source.startswith("/")]
     quoted = " ".join(shlex.quote(s) for s in sources)
     await doing.fleet.host(step.host).run(
-        f'for d in {quoted}; do [ -e "$d" ] || mkdir -p "$d"; done'
+        f'for d in {quoted}; do [ -e "$d" ] || mkdir -p "$d"; done; {also}'
     )
 
 

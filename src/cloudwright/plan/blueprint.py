@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudwright.declare.at import AUTHORITY, BACKEND_OFFSET, At, Frontend
-from cloudwright.declare.rollout import Batches
+from cloudwright.declare.rollout import Batches, Quorum
 from cloudwright.declare.service import (
     Container,
     Health,
@@ -16,6 +16,7 @@ from cloudwright.declare.service import (
     hosts_of,
     rollout_of,
 )
+from cloudwright.errors import Unreachable
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Overrides
@@ -28,11 +29,14 @@ from cloudwright.plan.steps import (
     MakeDatabase,
     MakeQueueUser,
     MakeVolume,
+    Peer,
+    ReadAgain,
     RunContainer,
     SetSwitch,
     Step,
     WriteFiles,
-    digest_of,
+    changing_digest,
+    fixed_digest,
 )
 
 BALANCER = "haproxy"
@@ -43,7 +47,8 @@ BALANCER = "haproxy"
 class World:
     """What must be known of the hosts before anything can be decided.
 
-    `facts` per host name; `image_ids` the content ID of each container image reference.
+    `facts` per host name, of those that answered; `image_ids` the content ID of each container
+    image reference.
     """
 
     facts: Mapping[str, Facts]
@@ -52,13 +57,17 @@ class World:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blueprint:
-    """Every step of a cloud by id, and the secrets that their texts name."""
+    """Every step of a cloud by id, and the secrets that their texts name.
+
+    `unreachable` are hosts that did not answer: nothing of theirs is among the steps.
+    """
 
     cloud: str
     steps: Mapping[str, Step]
     secrets: Mapping[str, Secret]  # placeholder → secret
     ats: Mapping[str, At] = field(default_factory=dict)
     """Host → what its files were rendered from."""
+    unreachable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +80,11 @@ class _Making:
     overrides: Overrides
     needs: Needs
     balancers: tuple[str, ...]
+    runner: Host
+
+    def here(self, hosts: Iterable[Host]) -> tuple[Host, ...]:
+        """Those of `hosts` that answered."""
+        return tuple(h for h in hosts if h.name in self.ats)
 
 
 def make_blueprint(
@@ -78,6 +92,9 @@ def make_blueprint(
 ) -> Blueprint:
     """All that must exist. Pure: equal input gives equal steps, in the same order."""
     ats = ats_of(cloud, services, world.facts)
+    runner = next((h for h in cloud.hosts_with("control") if h.name in ats), None)
+    if runner is None:
+        raise Unreachable("no controller of the cloud can be reached", where=cloud.name)
     containers = (c for s in services for c in s.containers if c.name == BALANCER)
     making = _Making(
         cloud=cloud,
@@ -86,6 +103,7 @@ def make_blueprint(
         overrides=overrides,
         needs=Needs(cloud=cloud, services=tuple(services)),
         balancers=tuple(h.name for c in containers for h in hosts_of(cloud, c)),
+        runner=runner,
     )
     steps: dict[str, Step] = {}
     for service in services:
@@ -96,6 +114,7 @@ def make_blueprint(
         steps=steps,
         secrets=_secrets(cloud, services, steps.values()),
         ats=ats,
+        unreachable=frozenset(h.name for h in cloud.hosts) - ats.keys(),
     )
 
 
@@ -150,20 +169,40 @@ def _service_steps(service: Service, making: _Making) -> Iterable[Step]:
     cloud, needs = making.cloud, making.needs
     volumes: dict[str, Step] = {}
     for container in service.containers:
-        hosts = hosts_of(cloud, container)
-        names = tuple(h.name for h in hosts)
-        for host in hosts:
+        peers = _peers(service, container, cloud)
+        for host in making.here(hosts_of(cloud, container)):
             volumes.update(_volume_steps(service, container, host))
-            yield from _container_steps(service, container, making.ats[host.name], making, names)
+            yield from _container_steps(service, container, making.ats[host.name], making, peers)
     yield from volumes.values()
-    yield from _database_steps(service, cloud, needs)
-    yield from _queue_steps(service, cloud, needs)
+    yield from _database_steps(service, making.runner, needs)
+    yield from _queue_steps(service, making.runner, needs)
     for job in (*jobs.schema_jobs(service), *service.jobs):
         yield from jobs.job_steps(service, job, cloud, making.ats, making.world.image_ids, needs)
-    yield from _switch_steps(service, cloud, making.ats, needs)
-    identity = identity_step(service, cloud, needs)
+    yield from _switch_steps(service, making)
+    identity = identity_step(service, cloud, making.runner, needs)
     if identity:
         yield identity
+
+
+def _peers(service: Service, container: Container, cloud: Cloud) -> tuple[Peer, ...]:
+    """It on every host, and what votes with it; nobody where each is its own host's affair."""
+    match rollout_of(container):
+        case Quorum(cluster=cluster) if cluster:
+            kin = [c for c in service.containers if _votes_in(c, cluster)]
+        case Batches():
+            kin = []
+        case _:
+            kin = [container]
+    return tuple(
+        Peer(host=host.name, container=one.name, health=_health(one))
+        for one in kin
+        for host in hosts_of(cloud, one)
+    )
+
+
+def _votes_in(container: Container, cluster: str) -> bool:
+    rollout = container.rollout
+    return isinstance(rollout, Quorum) and rollout.cluster == cluster
 
 
 def _volume_steps(
@@ -175,33 +214,55 @@ def _volume_steps(
 
 
 def _container_steps(
-    service: Service, container: Container, at: At, making: _Making, members: tuple[str, ...]
+    service: Service, container: Container, at: At, making: _Making, peers: tuple[Peer, ...]
 ) -> Iterable[Step]:
-    directory = f"{render.CONFIG_DIRECTORY}/{container.name}"
+    rendered = render.files_of(service, container, at, making.overrides)
     files = Step(
         id=f"{service.name}/files/{container.name}@{at.host.name}",
         host=at.host.name,
         action=WriteFiles(
-            directory=directory,
-            files=render.files_of(service, container, at, making.overrides),
+            directory=f"{render.CONFIG_DIRECTORY}/{container.name}", files=rendered.files
         ),
     )
     yield files
-    rollout = rollout_of(container)
+    again = _again(service, container, at, rendered, files.id)
+    if again:
+        yield again
     yield Step(
         id=f"{service.name}/{container.name}@{at.host.name}",
         host=at.host.name,
         action=RunContainer(
             container=container.name,
             body=body_of(service, container, at.cloud, making.world.image_ids),
-            config_digest=digest_of(files.action),
+            config_digest=fixed_digest(rendered.files),
+            read=again.digest if again else "",
             health=_health(container),
             farewell=container.farewell,
-            rollout=rollout,
-            members=() if isinstance(rollout, Batches) else members,
+            rollout=rollout_of(container),
+            members=peers,
             balancers=making.balancers if container.api else (),
         ),
         needs=making.needs.of_container(service, container, at.host),
+    )
+
+
+def _again(
+    service: Service, container: Container, at: At, rendered: render.Rendered, files: str
+) -> Step | None:
+    """The step that lets a running container read its files again, for one that can."""
+    if not container.reload:
+        return None
+    return Step(
+        id=f"{service.name}/reload/{container.name}@{at.host.name}",
+        host=at.host.name,
+        action=ReadAgain(
+            container=container.name,
+            files=rendered.again,
+            content=changing_digest(rendered.files),
+            command=container.reload.command,
+            health=_health(container),
+        ),
+        needs=frozenset({files, f"{service.name}/{container.name}@{at.host.name}"}),
     )
 
 
@@ -215,23 +276,22 @@ def _health(container: Container) -> Health | None:
     return HttpHealth(port=port, path=container.api.check)
 
 
-def _database_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[Step]:
+def _database_steps(service: Service, runner: Host, needs: Needs) -> Iterable[Step]:
     for database in service.databases:
         password = str(Secret(name=f"{database.user}/database"))
         yield Step(
             id=f"{service.name}/database/{database.name}",
-            host=cloud.first_controller.name,
+            host=runner.name,
             action=MakeDatabase(database=database.name, user=database.user, password=password),
-            needs=needs.resolve(("mariadb",), service, cloud.first_controller),
+            needs=needs.resolve(("mariadb",), service, runner),
         )
 
 
-def _queue_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[Step]:
-    first = cloud.first_controller
+def _queue_steps(service: Service, runner: Host, needs: Needs) -> Iterable[Step]:
     for user in service.queue_users:
         yield Step(
             id=f"{service.name}/user/{user.name}",
-            host=first.name,
+            host=runner.name,
             action=MakeQueueUser(
                 container=user.container,
                 user=user.name,
@@ -239,16 +299,15 @@ def _queue_steps(service: Service, cloud: Cloud, needs: Needs) -> Iterable[Step]
                 vhost=user.vhost,
                 repair=user.repair,
             ),
-            needs=needs.resolve((f"@{user.container}",), service, first),
+            needs=needs.resolve((f"@{user.container}",), service, runner),
         )
 
 
-def _switch_steps(
-    service: Service, cloud: Cloud, ats: Mapping[str, At], needs: Needs
-) -> Iterable[Step]:
+def _switch_steps(service: Service, making: _Making) -> Iterable[Step]:
     for switch in service.switches:
-        for host in cloud.hosts_with(switch.role):
-            at = ats[host.name]
+        for host in making.here(making.cloud.hosts_with(switch.role)):
+            at = making.ats[host.name]
+            named = (f"@{switch.container}", *switch.needs)
             yield Step(
                 id=f"{service.name}/switch/{switch.name}@{host.name}",
                 host=host.name,
@@ -259,7 +318,7 @@ def _switch_steps(
                     external_ids=dict(switch.external_ids(at)),
                     other_config=dict(switch.other_config(at)),
                 ),
-                needs=needs.resolve((f"@{switch.container}", *switch.needs), service, host),
+                needs=making.needs.resolve(named, service, host),
             )
 
 

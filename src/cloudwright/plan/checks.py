@@ -6,26 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cloudwright.declare.rollout import Batches, Quorum
-from cloudwright.errors import Missing, UnsafePlan
+from cloudwright.errors import Missing, Unreachable, UnsafePlan
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Change, Plan
-from cloudwright.plan.rollout import Group, Member, groups_of, others_needed
-from cloudwright.plan.steps import MakeVolume, RunContainer, RunJob, Step
+from cloudwright.plan.rollout import Group, Member, Place, groups_of, others_needed
+from cloudwright.plan.steps import RunContainer, RunJob, Step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """What works now: ids of steps whose containers are healthy, and whose volumes are there."""
+    """What is there now: containers that work, and volumes with what tells each from another."""
 
-    up: frozenset[str] = frozenset()
-    volumes: frozenset[str] = frozenset()
+    up: frozenset[Place] = frozenset()
+    volumes: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def check(plan: Plan, blueprint: Blueprint) -> None:
     """Refuse a dangerous plan; nothing has been touched.
 
-    Raises Missing for container images that no host has, UnsafePlan for a plan that would take
-    the majority of a cluster, or the last of those that answer, away.
+    Raises Missing for container images that no host has; Unreachable when too many hosts did not
+    answer; UnsafePlan for a plan that would take the majority of a cluster, or the last of those
+    that answer, away.
     """
     images = sorted(set(missing_images(plan)))
     if images:
@@ -37,7 +38,8 @@ def check(plan: Plan, blueprint: Blueprint) -> None:
         )
     planned = {p.step.id: p.up for p in plan.planned if p.change is not Change.REMOVE}
     for group in groups_of(blueprint.steps, planned):
-        _check_group(group, plan)
+        _check_reached(group, plan, blueprint)
+        _check_turns(group, plan, blueprint)
 
 
 def missing_images(plan: Plan) -> Iterator[str]:
@@ -50,27 +52,58 @@ def missing_images(plan: Plan) -> Iterator[str]:
                 pass
 
 
-def _check_group(group: Group, plan: Plan) -> None:
-    """Each member that works is stopped only while enough others work, in the plan's order."""
-    needed = others_needed(group.rollout, len(group.members))
-    if isinstance(group.rollout, Batches) or not group.risked:
+def _check_reached(group: Group, plan: Plan, blueprint: Blueprint) -> None:
+    """A cluster of which too little answers is neither founded nor touched."""
+    away = [host for host, _ in group.places if host in blueprint.unreachable]
+    if not away or not isinstance(group.rollout, Quorum):
         return
+    answering = len(group.places) - len(away)
+    founded = any(m.up for m in group.members)
+    if answering >= _majority(group) and founded:
+        return
+    why = (
+        f"{group.name} works on none of the hosts that answer: a cluster is founded by all "
+        "of its members"
+        if answering >= _majority(group)
+        else f"without them {group.name} has no majority: {answering} of {len(group.places)}"
+    )
+    raise Unreachable(
+        f"too many hosts cannot be reached: {', '.join(away)}",
+        where=plan.cloud,
+        why=why,
+        hint="nothing was touched; bring them back, or take them out of cloud.yaml",
+    )
+
+
+def _check_turns(group: Group, plan: Plan, blueprint: Blueprint) -> None:
+    """Each member that works is stopped only while enough others work, in the plan's order."""
+    needed = others_needed(group.rollout, len(group.places))
+    if not needed:
+        return
+    members = {m.place: m for m in group.members}
     for member in group.risked:
-        others = [m for m in group.members if m.id != member.id]
-        there = [m for m in others if not _may_be_away(m, member, plan)]
-        if len(there) < needed:
-            away = ", ".join(m.host for m in others if m not in there)
+        if not member.stops:
+            continue
+        others = [place for place in group.places if place != member.place]
+        away = [
+            place
+            for place in others
+            if place[0] in blueprint.unreachable
+            or (place in members and _may_be_away(members[place], member, plan))
+        ]
+        if len(others) - len(away) < needed:
             raise UnsafePlan(
-                f"the plan stops {group.container} on {member.host} while {away} may not work",
+                f"the plan stops {_words(member.place)} while "
+                f"{', '.join(_words(place) for place in away)} may not work",
                 where=plan.cloud,
                 why=_why(group, needed),
-                hint="apply to the others first, or one host at a time",
+                hint="put the others right first",
             )
 
 
 def _may_be_away(other: Member, member: Member, plan: Plan) -> bool:
     """Whether `other` may not work at the moment when `member` is stopped."""
-    if not other.touches:
+    if not other.stops:
         return not other.up
     if _comes_first(other.touches, member.touches, plan):
         return False
@@ -94,35 +127,59 @@ def _comes_first(first: str, then: str, plan: Plan) -> bool:
 def _why(group: Group, needed: int) -> str:
     if isinstance(group.rollout, Quorum):
         return (
-            f"{needed} other members of {len(group.members)} must work: a cluster that loses its "
+            f"{needed} other members of {len(group.places)} must work: a cluster that loses its "
             "majority stops, and may lose what was acknowledged"
         )
     return "nobody would answer until it is made anew"
 
 
-def breaches(before: Standing, after: Standing, blueprint: Blueprint) -> Iterator[str]:
+def _words(place: Place) -> str:
+    host, container = place
+    return f"{container}@{host}"
+
+
+def _majority(group: Group) -> int:
+    return len(group.places) // 2 + 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """How many of these containers must go on to work."""
+
+    name: str
+    places: frozenset[Place]
+    enough: int
+
+
+def kept(blueprint: Blueprint) -> tuple[Kept, ...]:
+    """What every step must leave working: of a cluster of three or more its majority, of a
+    container that several hosts are to have, one."""
+    found = []
+    for group in groups_of(blueprint.steps, {}):
+        if len(group.places) < 2 or isinstance(group.rollout, Batches):
+            continue
+        votes = isinstance(group.rollout, Quorum) and len(group.places) >= 3
+        found.append(
+            Kept(
+                name=group.name,
+                places=frozenset(group.places),
+                enough=_majority(group) if votes else 1,
+            )
+        )
+    return tuple(found)
+
+
+def breaches(before: Standing, after: Standing, rules: tuple[Kept, ...]) -> Iterator[str]:
     """What one step took away that no step may, in words; nothing when all is well.
 
-    A cluster of three or more that had its majority keeps it; a container that several hosts are
-    to have keeps working on one; a volume is never removed. What was lost before the step (a
-    host died) is not its fault.
+    What was lost before the step (a host died) is not its fault. No step removes a volume.
     """
-    for group in groups_of(blueprint.steps, {}):
-        if len(group.members) < 2 or isinstance(group.rollout, Batches):
-            continue
-        ids = frozenset(m.id for m in group.members)
-        enough = _enough(group)
-        had, has = len(ids & before.up), len(ids & after.up)
-        if had >= enough > has:
-            yield f"{group.container}: {has} of {len(ids)} work, {enough} must"
-    declared = {s.id for s in blueprint.steps.values() if isinstance(s.action, MakeVolume)}
-    for id in sorted((before.volumes - after.volumes) & declared):
-        yield f"{id}: the volume is gone"
-
-
-def _enough(group: Group) -> int:
-    count = len(group.members)
-    return count // 2 + 1 if isinstance(group.rollout, Quorum) and count >= 3 else 1
+    for rule in rules:
+        had, has = len(rule.places & before.up), len(rule.places & after.up)
+        if had >= rule.enough > has:
+            yield f"{rule.name}: {has} of {len(rule.places)} work, {rule.enough} must"
+    for host, volume, _ in sorted(before.volumes - after.volumes):
+        yield f"the volume {volume} on {host} is gone"
 
 
 def may_stop(step: Step, others: int) -> bool:

@@ -9,7 +9,13 @@ from enum import Enum
 from cloudwright.plan import rollout
 from cloudwright.plan.blueprint import BALANCER, Blueprint
 from cloudwright.plan.graph import ids_in_order, needs_within
-from cloudwright.plan.steps import ConfigFile, RemoveContainer, RunContainer, Step
+from cloudwright.plan.steps import (
+    ConfigFile,
+    ReadAgain,
+    RemoveContainer,
+    RunContainer,
+    Step,
+)
 
 
 class Change(Enum):
@@ -104,12 +110,12 @@ def make_plan(blueprint: Blueprint, observed: Observed) -> Plan:
         planned=tuple(planned[id] for id in in_turn) + removals,
         needs={**order.needs, **{r.step.id: _before(r, blueprint, planned) for r in removals}},
         after=order.after,
-        unchanged=len(blueprint.steps) - len(planned),
+        unchanged=sum(_is_as_declared(s, observed) for s in blueprint.steps.values()),
     )
 
 
 def _planned(blueprint: Blueprint, observed: Observed) -> dict[str, Planned]:
-    planned = {}
+    planned: dict[str, Planned] = {}
     for step in blueprint.steps.values():
         seen = observed.seen.get(step.id)
         if seen is None:
@@ -117,7 +123,21 @@ def _planned(blueprint: Blueprint, observed: Observed) -> dict[str, Planned]:
         elif seen.digest != step.digest:
             why = seen.why or "is not as declared"
             planned[step.id] = Planned(step=step, change=Change.ALTER, why=why, up=seen.up)
-    return planned
+    return {id: p for id, p in planned.items() if not _reads_anyway(p.step, planned)}
+
+
+def _reads_anyway(step: Step, planned: Mapping[str, Planned]) -> bool:
+    """Whether it only has files read again by a container that is to be made anew."""
+    return isinstance(step.action, ReadAgain) and any(
+        isinstance(planned[need].step.action, RunContainer)
+        for need in step.needs
+        if need in planned
+    )
+
+
+def _is_as_declared(step: Step, observed: Observed) -> bool:
+    seen = observed.seen.get(step.id)
+    return seen is not None and seen.digest == step.digest
 
 
 def _removal(host: str, name: str) -> Planned:

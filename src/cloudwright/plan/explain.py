@@ -24,6 +24,7 @@ from cloudwright.plan.steps import (
     MakeIdentity,
     MakeQueueUser,
     MakeVolume,
+    ReadAgain,
     RemoveContainer,
     RunContainer,
     RunJob,
@@ -152,20 +153,28 @@ def what(action: Action) -> str:
             text = f"volume {volume}"
         case RunContainer(body=body):
             text = f"container of {body.image}"
+        case ReadAgain(files=files):
+            text = f"reads {', '.join(f.name for f in files)} again, without a restart"
         case RunJob(body=body):
             text = f"job, once, in {body.image}"
-        case MakeDatabase(database=database, user=user):
-            text = f"database {database}, user {user}"
-        case MakeQueueUser(user=user, vhost=vhost):
-            text = f"queue user {user} in {vhost}"
-        case MakeIdentity(user=user, endpoints=endpoints):
-            names = [f"endpoint {e.type}" for e in endpoints]
-            text = ", ".join(([f"user {user}"] if user else []) + names)
+        case MakeDatabase() | MakeQueueUser() | MakeIdentity() as entry:
+            text = _what_entry(entry)
         case SetSwitch(bridges=bridges):
             text = f"bridges {', '.join(bridges)}" if bridges else "settings of Open vSwitch"
         case RemoveContainer(container=container):
             text = f"container {container} goes, its volumes stay"
     return text
+
+
+def _what_entry(entry: MakeDatabase | MakeQueueUser | MakeIdentity) -> str:
+    match entry:
+        case MakeDatabase(database=database, user=user):
+            return f"database {database}, user {user}"
+        case MakeQueueUser(user=user, vhost=vhost):
+            return f"queue user {user} in {vhost}"
+        case MakeIdentity(user=user, endpoints=endpoints):
+            names = [f"endpoint {e.type}" for e in endpoints]
+            return ", ".join(([f"user {user}"] if user else []) + names)
 
 
 def _choice_lines(blueprint: Blueprint) -> Iterable[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cloudwright.declare.service import Api, Service
-from cloudwright.model.cloud import Cloud
+from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
 from cloudwright.plan.needs import Needs
 from cloudwright.plan.steps import Endpoint, MakeIdentity, Step
 
 
-def identity_step(service: Service, cloud: Cloud, needs: Needs) -> Step | None:
-    """The step, or None for a service that Keystone need not know."""
+def identity_step(service: Service, cloud: Cloud, runner: Host, needs: Needs) -> Step | None:
+    """The step, done over `runner`; None for a service that Keystone need not know."""
     endpoints = tuple(
         _endpoint(service, container.api, cloud)
         for container in service.containers
@@ -21,14 +21,14 @@ def identity_step(service: Service, cloud: Cloud, needs: Needs) -> Step | None:
     user = service.identity_user
     return Step(
         id=f"{service.name}/identity",
-        host=cloud.first_controller.name,
+        host=runner.name,
         action=MakeIdentity(
             region=cloud.region,
             user=user,
             password=str(Secret(name=f"{user}/identity")) if user else "",
             endpoints=endpoints,
         ),
-        needs=needs.resolve(("keystone", "haproxy"), service, cloud.first_controller),
+        needs=needs.resolve(("keystone", "haproxy"), service, runner),
     )
 
 

@@ -31,29 +31,38 @@ def restarts_of(
 ) -> tuple[Restart, ...]:
     """Every restart of the plan, in the order in which the first of each is done."""
     touched = {p.step.id: p.up for p in plan.planned if p.change is Change.ALTER}
-    groups = {g.container: g for g in groups_of(blueprint.steps, touched) if g.risked}
+    groups: dict[str, Group] = {}
+    hosts: dict[str, list[str]] = {}
+    for group in groups_of(blueprint.steps, touched):
+        for member in group.risked:
+            if member.stops:  # one that only reads its files again does not restart
+                host, container = member.place
+                groups[container] = group
+                hosts.setdefault(container, []).append(host)
     order = dict.fromkeys(
         p.step.action.container for p in plan.planned if isinstance(p.step.action, RunContainer)
     )
     return tuple(
         Restart(
             container=name,
-            hosts=tuple(member.host for member in groups[name].risked),
-            silent=_silent(groups[name], blueprint, services),
+            hosts=tuple(hosts[name]),
+            silent=_silent(name, groups[name], blueprint, services),
         )
         for name in order
         if name in groups
     )
 
 
-def _silent(group: Group, blueprint: Blueprint, services: Sequence[Service]) -> tuple[str, ...]:
+def _silent(
+    name: str, group: Group, blueprint: Blueprint, services: Sequence[Service]
+) -> tuple[str, ...]:
     """The APIs that stop answering while the only one of a group is remade.
 
     Where there are several, they take turns, and the load balancer asks the others.
     """
     declared = {c.name: c for s in services for c in s.containers}
-    own = declared.get(group.container)
-    if own is None or own.spared or len(group.members) > 1:
+    own = declared.get(name)
+    if own is None or own.spared or len(group.places) > 1:
         return ()
     ids = {member.id for member in group.members}
     return tuple(

@@ -37,10 +37,14 @@ def job_steps(
     image_ids: Mapping[str, str],
     needs: Needs,
 ) -> Iterable[Step]:
-    """One step, or one per host of the role that `job.each` names."""
+    """One step, or one per host of the role that `job.each` names; of hosts that answered."""
     like = container_named(service, job.like)
-    runner = hosts_of(cloud, like)[0]
-    subjects: tuple[Host | None, ...] = cloud.hosts_with(job.each) if job.each else (None,)
+    runner = next((h for h in hosts_of(cloud, like) if h.name in ats), None)
+    subjects: tuple[Host | None, ...] = (None,)
+    if job.each:
+        subjects = tuple(h for h in cloud.hosts_with(job.each) if h.name in ats)
+    if runner is None:
+        return
     for subject in subjects:
         suffix = f"@{subject.name}" if subject else ""
         host_name = subject.name if subject else runner.name

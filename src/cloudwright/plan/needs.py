@@ -54,7 +54,7 @@ class Needs:
             for container in service.containers:
                 if container.name == name or (service.name == name and service is not own):
                     hosts = hosts_of(self.cloud, container, host if here else None)
-                    yield from (f"{service.name}/{container.name}@{h.name}" for h in hosts)
+                    yield from _container_ids(service, container, hosts)
             if service.name == name and service is not own:
                 yield from self._jobs(service)
 
@@ -95,3 +95,11 @@ class Needs:
             yield f"{service.name}/job/{rest}"
             return
         raise KeyError(f"a need names nothing: {name}")
+
+
+def _container_ids(service: Service, container: Container, hosts: Iterable[Host]) -> Iterator[str]:
+    """It runs there, and has read its files as they are now."""
+    for host in hosts:
+        yield f"{service.name}/{container.name}@{host.name}"
+        if container.reload:
+            yield f"{service.name}/reload/{container.name}@{host.name}"

@@ -4,44 +4,73 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from cloudwright.declare import ini
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.service import Container, File, Service
 from cloudwright.model.overrides import Overrides
-from cloudwright.plan.steps import ConfigFile
+from cloudwright.plan.steps import ConfigFile, PlacedFile
 
 CONFIG_DIRECTORY = "/etc/cloudwright"
 CONFIG_MOUNT = "/var/lib/kolla/config_files"
 
 
-def files_of(
-    service: Service, container: Container, at: At, overrides: Overrides
-) -> tuple[ConfigFile, ...]:
+MUTABLE = frozenset({("DEFAULT", "debug")})
+"""Options that oslo.config's own libraries take anew in a process that is told to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rendered:
+    """The files of a container on a host, and those of which a running one can read something
+    again."""
+
+    files: tuple[ConfigFile, ...]
+    again: tuple[PlacedFile, ...]
+
+
+def files_of(service: Service, container: Container, at: At, overrides: Overrides) -> Rendered:
     """Every file of the container's config directory on this host, by name."""
     declared = dict(container.files(at))
     declared["ca.pem"] = File(
         content=AUTHORITY.part("certificate") + "\n", path=CA_PATH, mode="0644"
     )
     rendered = [
-        ConfigFile(name=name, text=_text(service, container, name, file, at, overrides))
+        _config_file(service, container, name, file, at, overrides)
         for name, file in declared.items()
     ]
+    again = tuple(
+        PlacedFile(name=file.name, path=of.path, owner=of.owner, mode=of.mode)
+        for file in rendered
+        if file.fixed is not None and (of := declared[file.name])
+    )
     rendered.append(ConfigFile(name="config.json", text=_start_file(container, declared)))
     waits = container.waits(at)
     if waits:
         targets = [{"address": address, "port": port} for address, port in waits]
         rendered.append(ConfigFile(name="wait.json", text=json.dumps(targets, indent=1) + "\n"))
-    return tuple(sorted(rendered, key=lambda f: f.name))
+    return Rendered(files=tuple(sorted(rendered, key=lambda f: f.name)), again=again)
 
 
-def _text(
+def _config_file(
     service: Service, container: Container, name: str, file: File, at: At, overrides: Overrides
-) -> str:
+) -> ConfigFile:
+    whole = container.reload is not None and file.reload
     if isinstance(file.content, str):
-        return file.content
+        return ConfigFile(name=name, text=file.content, fixed="" if whole else None)
     layers = _layers(service, container, name, file.content, at, overrides)
-    return ini.render(ini.merge(*(fragment for _, fragment in layers)))
+    merged = ini.merge(*(fragment for _, fragment in layers))
+    fixed = "" if whole else None
+    if container.reload and container.reload.mutable:
+        fixed = ini.render(_without(merged, MUTABLE))
+    return ConfigFile(name=name, text=ini.render(merged), fixed=fixed)
+
+
+def _without(content: ini.Ini, options: frozenset[tuple[str, str]]) -> ini.Ini:
+    return {
+        section: {o: v for o, v in values.items() if (section, o) not in options}
+        for section, values in content.items()
+    }
 
 
 def _layers(

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from cloudwright.declare.rollout import Batches, Canary, Quorum, Rollout
-from cloudwright.plan.steps import RunContainer, Step, WriteFiles
+from cloudwright.plan.steps import ReadAgain, RunContainer, Step, WriteFiles
+
+Place = tuple[str, str]
+"""A host, and the container on it."""
 
 Needs = Mapping[str, frozenset[str]]
 
@@ -24,19 +27,20 @@ class Order:
 class Member:
     """One host's part of a group: its container's step, and how the plan treats it.
 
-    `touches` is the planned step that stops or reloads it, empty when the plan leaves it alone.
-    `up`: it works now, so that to touch it takes something away. Where it does not, the step
-    only heals.
+    `touches` is the planned step that stops it, or has it read its files again; empty when the
+    plan leaves it alone. `up`: it works now, so that to stop it (`stops`) takes something away.
+    Where it does not, the step only heals.
     """
 
     id: str
-    host: str
+    place: Place
     touches: str = ""
     up: bool = True
+    stops: bool = False
 
     @property
     def is_risked(self) -> bool:
-        """Whether the plan takes away something that works."""
+        """Whether the plan changes something that works."""
         return bool(self.touches) and self.up
 
     @property
@@ -47,11 +51,16 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """The same container on every host that has it, in the blueprint's order."""
+    """What stands in for each other or votes together, in the blueprint's order; mostly the same
+    container on several hosts.
 
-    container: str
+    `places` are all that are declared, also those on hosts that did not answer.
+    """
+
+    name: str
     rollout: Rollout
     members: tuple[Member, ...]
+    places: tuple[Place, ...]
 
     @property
     def risked(self) -> tuple[Member, ...]:
@@ -84,26 +93,54 @@ def others_needed(rollout: Rollout, members: int) -> int:
 def groups_of(steps: Mapping[str, Step], planned: Mapping[str, bool]) -> tuple[Group, ...]:
     """Every container of the blueprint with its hosts; `planned` is step id → works now."""
     found: dict[str, list[Step]] = {}
+    again: dict[tuple[str, str], str] = {}
     for step in steps.values():
-        if isinstance(step.action, RunContainer):
-            found.setdefault(step.action.container, []).append(step)
-    return tuple(_group(name, own, planned) for name, own in found.items())
+        match step.action:
+            case RunContainer():
+                found.setdefault(_group_name(step.action), []).append(step)
+            case ReadAgain(container=name) if step.id in planned:
+                again[step.host, name] = step.id
+            case _:
+                pass
+    return tuple(_group(name, own, planned, again) for name, own in found.items())
 
 
-def _group(name: str, steps: Sequence[Step], planned: Mapping[str, bool]) -> Group:
-    assert isinstance(steps[0].action, RunContainer)
-    return Group(
-        container=name,
-        rollout=steps[0].action.rollout,
-        members=tuple(
+def _group_name(action: RunContainer) -> str:
+    match action.rollout:
+        case Quorum(cluster=cluster) if cluster:
+            return cluster
+        case _:
+            return action.container
+
+
+def _group(
+    name: str,
+    steps: Sequence[Step],
+    planned: Mapping[str, bool],
+    again: Mapping[tuple[str, str], str],
+) -> Group:
+    members = []
+    for step in steps:
+        assert isinstance(step.action, RunContainer)
+        stops = step.id in planned
+        place = (step.host, step.action.container)
+        members.append(
             Member(
                 id=step.id,
-                host=step.host,
-                touches=step.id if step.id in planned else "",
+                place=place,
+                touches=step.id if stops else again.get(place, ""),
                 up=planned.get(step.id, True),
+                stops=stops,
             )
-            for step in steps
-        ),
+        )
+    first = steps[0].action
+    assert isinstance(first, RunContainer)
+    return Group(
+        name=name,
+        rollout=first.rollout,
+        members=tuple(members),
+        places=tuple((p.host, p.container) for p in first.members)
+        or tuple(m.place for m in members),
     )
 
 
@@ -116,7 +153,7 @@ def order(steps: Mapping[str, Step], planned: Mapping[str, bool], needs: Needs) 
     more: dict[str, set[str]] = {}
     after: dict[str, set[str]] = {}
     dropped: dict[str, frozenset[str]] = {}
-    exclusive = _exclusive_files(steps, planned)
+    exclusive = _exclusive_files(steps, needs)
     for group in groups_of(steps, planned):
         if not group.risked:
             continue
@@ -156,9 +193,9 @@ def _links(group: Group) -> Iterable[_Link]:
         case Canary():
             spare = sum(m.up for m in group.members) > 1
             yield from _all_after(risked, healed, must_succeed=not spare)
-            yield from _window(risked, max(1, len(group.members) // 2))
+            yield from _window(risked, max(1, len(group.places) // 2))
         case Batches() as batches:
-            size = batches.at_once(len(group.members))
+            size = batches.at_once(len(group.places))
             yield from _window(risked, size, must_succeed=False)
         case _:
             assert_never(group.rollout)
@@ -184,17 +221,15 @@ def _window(ids: Sequence[str], size: int, *, must_succeed: bool = True) -> Iter
             yield _Link(id=id, before=ids[place - size], must_succeed=must_succeed)
 
 
-def _exclusive_files(
-    steps: Mapping[str, Step], planned: Mapping[str, bool]
-) -> Mapping[str, tuple[str, ...]]:
-    """Planned container or reload → the planned files that nothing else reads.
+def _exclusive_files(steps: Mapping[str, Step], needs: Needs) -> Mapping[str, tuple[str, ...]]:
+    """Planned container or reload → the planned files that nothing else waits for.
 
     They wait with it, so that a config which its canary could not bear reaches no other host.
     """
     readers: dict[str, list[str]] = {}
-    for id in planned:
-        for need in steps[id].needs if id in steps else ():
-            if need in planned and isinstance(steps[need].action, WriteFiles):
+    for id, before in needs.items():
+        for need in before:
+            if isinstance(steps[need].action, WriteFiles):
                 readers.setdefault(need, []).append(id)
     found: dict[str, list[str]] = {}
     for files, users in readers.items():

@@ -16,11 +16,21 @@ DIGEST_LENGTH = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigFile:
-    """One rendered file; `text` holds secrets as placeholders, so it is safe to show and hash."""
+    """One rendered file; `text` holds secrets as placeholders, so it is safe to show and hash.
+
+    `fixed` is what of it only a new container reads: all of it, or less in a file that a running
+    one can read again (nothing of it: empty).
+    """
 
     name: str
     text: str
     mode: str = "0600"
+    fixed: str | None = None
+
+    @property
+    def unchanging(self) -> str:
+        """What the container was made with and cannot read again."""
+        return self.text if self.fixed is None else self.fixed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,22 +78,58 @@ class ContainerBody:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """One of the containers that stand in for each other, or vote together."""
+
+    host: str
+    container: str
+    health: Health | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunContainer:
     """A container that runs, of this body and with config files of this digest, and healthy.
 
-    `members` are all hosts that have it, where one of them may depend on the others (not in
-    batches); `balancers` the hosts whose load balancer sends requests to it; `farewell` a shell
-    script that takes away what would outlive it.
+    `config_digest` leaves out what can be read again; `read` is the digest of the step that has
+    that read (empty when there is none), for a new container reads everything. `members` are it
+    and all that it stands in for or votes with (none in batches); `balancers` the hosts whose
+    load balancer sends requests to it; `farewell` a shell script that takes away what
+    would outlive it.
     """
 
     container: str
     body: ContainerBody
     config_digest: str
+    read: str = ""
     health: Health | None = None
     rollout: Rollout = field(default_factory=Batches)
-    members: tuple[str, ...] = ()
+    members: tuple[Peer, ...] = ()
     balancers: tuple[str, ...] = ()
     farewell: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedFile:
+    """A file of the config directory and where the container has its copy."""
+
+    name: str
+    path: str
+    owner: str
+    mode: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadAgain:
+    """A running container that has read these files as they are now, without a restart.
+
+    `content` is the digest of what they hold; `command` makes it read them, see `Reload`.
+    """
+
+    container: str
+    files: tuple[PlacedFile, ...]
+    content: str
+    command: tuple[str, ...] = ()
+    health: Health | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +209,7 @@ Action = (
     WriteFiles
     | MakeVolume
     | RunContainer
+    | ReadAgain
     | RunJob
     | MakeDatabase
     | MakeQueueUser
@@ -198,8 +245,26 @@ def digest_of(value: object) -> str:
             data: Any = ["job", job, meaning, probe]
         case RunContainer(container=name, body=body, config_digest=config):
             data = ["container", name, _plain(body), config]
+        case ReadAgain(container=name, files=files, content=content, command=command):
+            data = ["read", name, _plain(files), content, command]
+        case WriteFiles(directory=directory, files=files):
+            data = ["files", directory, [[f.name, f.mode, f.text] for f in files]]
         case _:
             data = [type(value).__name__, _plain(value)]
+    return _sha256(data)
+
+
+def fixed_digest(files: tuple[ConfigFile, ...]) -> str:
+    """The digest of what a container can read only as it starts."""
+    return _sha256([[f.name, f.mode, f.unchanging] for f in files])
+
+
+def changing_digest(files: tuple[ConfigFile, ...]) -> str:
+    """The digest of the files of which a running container can read something again."""
+    return _sha256([[f.name, f.text] for f in files if f.fixed is not None])
+
+
+def _sha256(data: Any) -> str:
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 

@@ -10,6 +10,7 @@ from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
     Api,
     Container,
@@ -49,6 +50,7 @@ def files(at: At) -> Files:
             path=f"/etc/keystone/{name.replace('-', '-keys/')}",
             owner=owner,
             mode="0600",
+            reload=True,
         )
         for name, secret in KEYS.items()
     }
@@ -128,6 +130,7 @@ service = Service(
             role="control",
             command=wsgi.UWSGI_COMMAND,
             files=files,
+            reload=Reload(),  # keys are read at each use
             permissions=(
                 Permission(path=TOKEN_KEYS, owner="keystone:keystone", mode="0700"),
                 Permission(path=CREDENTIAL_KEYS, owner="keystone:keystone", mode="0700"),

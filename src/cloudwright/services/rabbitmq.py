@@ -143,7 +143,7 @@ service = Service(
                 Permission(path="/var/lib/rabbitmq", owner="rabbitmq:rabbitmq", mode="0750"),
             ),
             health=TcpHealth(port=QUEUE_PORT),
-            rollout=Quorum(),
+            rollout=Quorum(may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")),
             cpu_shares=HEARTBEAT_SHARES,
         ),
     ),

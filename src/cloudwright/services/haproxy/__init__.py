@@ -6,6 +6,7 @@ from cloudwright.declare import member
 from cloudwright.declare.at import AUTHORITY, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
     Container,
@@ -21,6 +22,8 @@ from cloudwright.services import mariadb
 from cloudwright.services.mariadb import conf
 
 CERTIFICATE_PATH = "/etc/haproxy/api.pem"
+RELOAD_PATH = "/usr/local/bin/haproxy-reload"
+MASTER = "/run/haproxy/master.sock,mode,600"
 STATUS_PORT = 13999
 """Plain HTTP on the host's own address: HAProxy's own health and counters."""
 
@@ -52,10 +55,19 @@ def files(at: At) -> Files:
     )
     return {
         "haproxy.cfg": File(
-            content=configuration, path="/etc/haproxy/haproxy.cfg", owner="haproxy"
+            content=configuration,
+            path="/etc/haproxy/haproxy.cfg",
+            owner="haproxy",
+            reload=True,
         ),
         "api.pem": File(
-            content=certificate(at.cloud).part("combined"), path=CERTIFICATE_PATH, owner="haproxy"
+            content=certificate(at.cloud).part("combined"),
+            path=CERTIFICATE_PATH,
+            owner="haproxy",
+            reload=True,
+        ),
+        "reload": File(
+            content=render(__name__, "reload.py"), path=RELOAD_PATH, owner="haproxy", mode="0755"
         ),
     }
 
@@ -77,8 +89,9 @@ service = Service(
         Container(
             name="haproxy",
             role="control",
-            command="/usr/sbin/haproxy -W -db -f /etc/haproxy/haproxy.cfg",
+            command=f"/usr/sbin/haproxy -W -db -S {MASTER} -f /etc/haproxy/haproxy.cfg",
             files=files,
+            reload=Reload(command=(RELOAD_PATH,)),
             capabilities={"NET_BIND_SERVICE": "listens on ports 80 and 443 without being root"},
             health=TcpHealth(port=STATUS_PORT),
             cpu_shares=HEARTBEAT_SHARES,

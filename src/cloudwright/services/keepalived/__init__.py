@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import HEARTBEAT_SHARES, Container, File, Files, Service
 from cloudwright.declare.template import render
 from cloudwright.model.secrets import Password, Secret
 from cloudwright.services.haproxy import STATUS_PORT
 
+CONFIGURATION_PATH = "/etc/keepalived/keepalived.conf"
 CHECK_PATH = "/usr/local/bin/check-haproxy"
 PASSWORD = Secret(name="keepalived/vrrp", recipe=Password(length=8))  # VRRP reads no more
 
@@ -39,9 +41,9 @@ def files(at: At) -> Files:
     )
     return {
         "keepalived.conf": File(
-            content=configuration, path="/etc/keepalived/keepalived.conf", mode="0600"
+            content=configuration, path=CONFIGURATION_PATH, mode="0600", reload=True
         ),
-        "check-haproxy": File(content=check, path=CHECK_PATH, mode="0755"),
+        "check-haproxy": File(content=check, path=CHECK_PATH, mode="0755", reload=True),
     }
 
 
@@ -56,6 +58,14 @@ service = Service(
             role="control",
             command="/usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid",
             files=files,
+            # A new peer moves no address, as a restart would.
+            reload=Reload(
+                command=(
+                    "sh",
+                    "-c",
+                    f"keepalived --config-test --use-file={CONFIGURATION_PATH} && kill -HUP 1",
+                )
+            ),
             user="root",
             cpu_shares=HEARTBEAT_SHARES,
             capabilities={

@@ -97,7 +97,7 @@ service = Service(
                 Permission(path="/run/mysqld", owner="mysql:mysql", mode="0755"),
             ),
             health=HttpHealth(port=AGENT_PORT, path=member.READY, seconds=300),
-            rollout=Quorum(),
+            rollout=Quorum(cluster="mariadb"),
             cpu_shares=HEARTBEAT_SHARES,
             stop_seconds=120,
         ),

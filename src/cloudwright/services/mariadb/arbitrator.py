@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import At
+from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import HEARTBEAT_SHARES, CommandHealth, Container, File, Files
 from cloudwright.services.mariadb.conf import GALERA_PORT, group
 
@@ -46,4 +47,5 @@ container = Container(
     files=files,
     cpu_shares=HEARTBEAT_SHARES,
     health=CommandHealth(command=("sh", "-c", CONNECTED)),
+    rollout=Quorum(cluster="mariadb"),
 )
