@@ -124,8 +124,10 @@ class SimulatedWorld:
                 return self._run(host, step, action)
             case ReadAgain() as action:
                 return _read_again(host, step, action)
-            case RunJob() | MakeDatabase() | MakeIdentity() | MakeQueueUser():
-                return self._record(step)
+            case RunJob() | MakeDatabase() | MakeIdentity():
+                return self._record(step, self._database_answers())
+            case MakeQueueUser(container=container):
+                return self._record(step, self._runs_somewhere(container))
             case SetSwitch(container=container):
                 return _set_switch(host, step, container)
             case RemoveContainer(container=container):
@@ -164,10 +166,10 @@ class SimulatedWorld:
         own = (step.host, action.container)
         return len({(p.host, p.container) for p in action.members} & up - {own})
 
-    def _record(self, step: Step) -> Iterator[None]:
-        """Into the database: it must be there, and keeps it as long as one copy of it is left."""
-        if not self._database_answers():
-            raise HostError("the database does not answer", where=step.id)
+    def _record(self, step: Step, answers: bool) -> Iterator[None]:
+        """Into what the cloud has once: it must be there, and keeps what it is told."""
+        if not answers:
+            raise HostError("nobody answers", where=step.id)
         yield
         self.central[step.id] = step.digest
 
@@ -182,6 +184,9 @@ class SimulatedWorld:
         }
         keeps = any(container == DATABASE for _, container in up)
         return keeps and len(voters & up) > len(voters) // 2
+
+    def _runs_somewhere(self, container: str) -> bool:
+        return any(name == container for _, name in self.standing().up)
 
     def standing(self) -> Standing:
         """What works and which volumes are there; nothing of a host that is away."""
@@ -244,6 +249,9 @@ class SimulatedWorld:
                 process = host.processes.get(name)
                 known = step.id in host.switches and process is not None and process.running
                 return Seen(digest=host.switches[step.id]) if known else None
+            case MakeQueueUser(container=container):
+                known = step.id in self.central and self._runs_somewhere(container)
+                return Seen(digest=self.central[step.id]) if known else None
             case _:
                 known = answers and step.id in self.central
                 return Seen(digest=self.central[step.id]) if known else None
