@@ -15,7 +15,7 @@ from cloudwright.declare.service import (
     Service,
     TcpHealth,
 )
-from cloudwright.declare.template import render
+from cloudwright.declare.template import render, resource
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Certificate, Secret
 from cloudwright.services import mariadb
@@ -67,7 +67,10 @@ def files(at: At) -> Files:
             reload=True,
         ),
         "reload": File(
-            content=render(__name__, "reload.py"), path=RELOAD_PATH, owner="haproxy", mode="0755"
+            content=resource(__name__, "program", "reload.py"),
+            path=RELOAD_PATH,
+            owner="haproxy",
+            mode="0755",
         ),
     }
 
