@@ -140,11 +140,11 @@ def test_a_host_that_lost_power_comes_back_with_its_disk(lab: Lab, shared_image:
         f"podman run -d --name always --restart always --network host {shared_image} sleep 900; "
         f"podman run -d --name never --network host {shared_image} sleep 900"
     )
-    asyncio.run(verbs.kill(LocalHost(), lab.spec, "aio"))
+    asyncio.run(verbs.kill(LocalHost(), lab.spec, ("aio",)))
     (status,) = asyncio.run(verbs.status(LocalHost(), lab.spec))
     assert (status.state, status.answers) == ("off", False)
 
-    asyncio.run(verbs.boot(LocalHost(), lab.spec, "aio"))
+    asyncio.run(verbs.boot(LocalHost(), lab.spec, ("aio",)))
     assert lab.run("cat /etc/cloudwright/kept") == "kept\n"
     running = "for i in $(seq 100); do podman ps --format '{{.Names}}' | grep . && break; done"
     assert lab.run(running).split() == ["always"]

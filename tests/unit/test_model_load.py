@@ -72,7 +72,8 @@ def test_the_release_may_be_written_as_a_number() -> None:
 
 def test_a_third_site_may_only_vote() -> None:
     text = (EXAMPLES / "three-controllers.yaml").read_text()
-    text = text.replace("sites: [a]", "sites: {a: , w: {witness: true}}")
+    text = text.replace("sites: [a]", "sites: {a: , b: , w: {witness: true}}")
+    text = text.replace("site: a\n    roles: [control", "site: b\n    roles: [control", 1)
     head, tail = text.split("  ctl-3:\n    site: a\n    roles: [control, network]\n")
     cloud = cloud_of(f"{head}  ctl-3:\n    site: w\n    roles: [witness]\n{tail}")
     assert cloud.site("w").witness

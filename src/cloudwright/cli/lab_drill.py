@@ -11,23 +11,26 @@ from cloudwright.cli.options import with_cloud_option
 
 
 @click.command()
-@click.argument("host")
+@click.argument("names", nargs=-1, required=True, metavar="HOST|site:SITE...")
 @with_cloud_option
-def kill(path: Path, host: str) -> None:
-    """Cut the power of HOST: nothing in it gets to say goodbye. Its disk stays."""
+def kill(path: Path, names: tuple[str, ...]) -> None:
+    """Cut the power of hosts, or whole sites, at once: nothing gets to say goodbye.
+
+    Their disks stay.
+    """
     from cloudwright.lab import verbs
 
-    in_lab(path, lambda machine, spec: verbs.kill(machine, spec, host))
+    in_lab(path, lambda machine, spec: verbs.kill(machine, spec, names))
 
 
 @click.command()
-@click.argument("host")
+@click.argument("names", nargs=-1, required=True, metavar="HOST|site:SITE...")
 @with_cloud_option
-def boot(path: Path, host: str) -> None:
-    """Switch HOST on, and wait until it answers."""
+def boot(path: Path, names: tuple[str, ...]) -> None:
+    """Switch hosts, or whole sites, on, and wait until they answer."""
     from cloudwright.lab import verbs
 
-    in_lab(path, lambda machine, spec: verbs.boot(machine, spec, host))
+    in_lab(path, lambda machine, spec: verbs.boot(machine, spec, names))
 
 
 @click.command()

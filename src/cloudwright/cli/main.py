@@ -21,6 +21,7 @@ VERBS = {
     "check": ("cloudwright.cli.check:check", "Validate cloud.yaml, and the hosts with --hosts."),
     "plan": ("cloudwright.cli.plan:plan", "Show what would change and why. Touches nothing."),
     "apply": ("cloudwright.cli.apply:apply", "Make the hosts what cloud.yaml describes."),
+    "what-if": ("cloudwright.cli.what_if:what_if", "Say what a failure would take away."),
     "status": ("cloudwright.cli.status:status", "Show every container, and whether it is well."),
     "logs": ("cloudwright.cli.logs:logs", "Show the logs of a container, wherever it runs."),
     "shell": ("cloudwright.cli.shell:shell", "Open a shell in a container, wherever it runs."),

@@ -28,6 +28,8 @@ class Frontend:
     mode: str
     external: bool
     backends: tuple[Host, ...]
+    one_at_a_time: bool = False
+    """Whether the first that answers gets every request."""
 
     @property
     def backend_port(self) -> int:

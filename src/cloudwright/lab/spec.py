@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -71,6 +71,7 @@ class LabHost:
     address: str
     user: str
     port: int
+    site: str
     nics: tuple[Nic, ...]
     route: str | None
     """Where its packets to the rest of the world go."""
@@ -100,6 +101,19 @@ class LabSpec:
         known = ", ".join(h.name for h in self.hosts)
         problem = Problem(file="cloud.yaml", text=f"no host is called {name}", hint=known)
         raise InvalidCloud((problem,))
+
+    def chosen(self, names: Sequence[str]) -> tuple[LabHost, ...]:
+        """The hosts that `names` mean, each a host or `site:NAME`; raises InvalidCloud."""
+        found: list[LabHost] = []
+        for name in names:
+            site = name.removeprefix("site:")
+            mine = [host for host in self.hosts if host.site == site]
+            if site != name and not mine:
+                known = ", ".join(dict.fromkeys(host.site for host in self.hosts))
+                problem = Problem(file="cloud.yaml", text=f"no site is called {site}", hint=known)
+                raise InvalidCloud((problem,))
+            found += mine if site != name else [self.host(name)]
+        return tuple(dict.fromkeys(found))
 
 
 def spec_of(cloud: Cloud, file: Path) -> LabSpec:
@@ -223,6 +237,7 @@ def _hosts(cloud: Cloud, segments: tuple[Segment, ...], lab_id: str) -> tuple[La
             address=host.address,
             user=host.ssh.user,
             port=host.ssh.port,
+            site=host.site,
             nics=_nics(host, segments, f"{PREFIX}{lab_id}-{marks[host.name]}"),
             route=next(s.wire.gateway for s in segments if s.wire.name == "management"),
         )

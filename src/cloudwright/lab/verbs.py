@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -93,24 +93,30 @@ async def down(machine: Host, spec: LabSpec, *, data: bool = False) -> None:
         await segments.remove_devices(machine, spec.id)
 
 
-async def kill(machine: Host, spec: LabSpec, name: str) -> None:
-    """Cut the power of a host: nothing in it gets to say goodbye. Its disk stays."""
-    host = spec.host(name)
-    await machine.run(f"podman kill --signal KILL {host.container}")
-    await machine.run(f"podman wait {host.container}", check=False)
+async def kill(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
+    """Cut the power of hosts (a name, or `site:NAME`) at once: nothing in them gets to say
+    goodbye. Their disks stay; one that is off stays off."""
+    there = await containers.found(machine, spec.id)
+    doomed = [h.container for h in spec.chosen(names) if h.name in there and there[h.name].running]
+    if doomed:
+        await machine.run(f"podman kill --signal KILL {' '.join(doomed)}")
+        await machine.run(f"podman wait {' '.join(doomed)}", check=False)
 
 
-async def boot(machine: Host, spec: LabSpec, name: str) -> None:
-    """Switch a host on; return when it answers over SSH. Does nothing to one that is on."""
-    host = spec.host(name)
+async def boot(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
+    """Switch hosts on, side by side; return when all answer over SSH. One that is on is left."""
+    chosen = spec.chosen(names)
     with _lock(spec):
-        one = (await containers.found(machine, spec.id)).get(name)
-        if one is None:
-            raise Missing(f"there is no lab host {name}", hint="`cloudwright lab up` makes it")
-        if not one.running:
-            await segments.plug(machine, host)
-            await machine.run(f"podman start {host.container}")
-        await containers.wait_ready(machine, host)
+        there = await containers.found(machine, spec.id)
+        for host in chosen:
+            if host.name not in there:
+                hint = "`cloudwright lab up` makes it"
+                raise Missing(f"there is no lab host {host.name}", hint=hint)
+        for host in chosen:
+            if not there[host.name].running:
+                await segments.plug(machine, host)
+                await machine.run(f"podman start {host.container}")
+        await asyncio.gather(*(containers.wait_ready(machine, host) for host in chosen))
 
 
 async def set_site_link(machine: Host, spec: LabSpec, site: str, *, up: bool) -> None:

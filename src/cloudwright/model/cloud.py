@@ -16,6 +16,7 @@ VOTERS = "control+witness"
 
 Virt = Literal["auto", "kvm", "qemu"]
 Datapath = Literal["auto", "kernel", "userspace"]
+Survive = Literal["site", "host"]
 Engine = Literal["podman", "docker"]
 
 
@@ -175,6 +176,8 @@ class Cloud:
     images: Images = field(default_factory=Images)
     compute: Compute = field(default_factory=Compute)
     network: NetworkChoices = field(default_factory=NetworkChoices)
+    survive: Survive = "site"
+    """`site`: the loss of no site of several may stop the cloud. `host`: of no host."""
     overrides_dir: str = "config"
     """The operator's own INI files, a directory beside `cloud.yaml`; merged last."""
     _by_role: dict[str, tuple[Host, ...]] = field(

@@ -24,6 +24,7 @@ class Draft:
     release: str = ""
     region: str = ""
     prefix: str = ""
+    survive: str = ""
     sites: tuple[Site, ...] = ()
     hosts: tuple[Host, ...] = ()
     networks: Networks | None = None

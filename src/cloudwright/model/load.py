@@ -61,6 +61,7 @@ def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> Draft:
         release=fields.get("release", ""),
         region=fields.get("region", ""),
         prefix=images.prefix if images else "",
+        survive=fields.get("survive", "site"),
         sites=fields.get("sites", ()),
         hosts=fields.get("hosts", ()),
         networks=fields.get("networks"),

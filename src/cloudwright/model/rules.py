@@ -168,6 +168,25 @@ def check_voters(draft: Draft) -> Iterator[Problem]:
     )
 
 
+def check_survives(draft: Draft) -> Iterator[Problem]:
+    """No site holds half of the votes or more, unless the operator says that it may: its loss
+    would stop every cluster."""
+    sites = {host.site for host in draft.hosts}
+    if not draft.whole or draft.survive != "site" or len(sites) < 2:
+        return
+    voters = draft.voters
+    for site in draft.sites:
+        own = sum(host.site == site.name for host in voters)
+        if voters and len(voters) % 2 and own * 2 > len(voters):
+            yield draft.problem(
+                ("sites", site.name, "name"),
+                f'the loss of site "{site.name}" takes {own} of {len(voters)} votes: database, '
+                "queue and OVN would stop everywhere",
+                "spread the controllers, with a third site that is a witness if there are two; "
+                "or say `survive: host`",
+            )
+
+
 def check_networks(draft: Draft) -> Iterator[Problem]:
     """Every network is an IPv4 network, and the tunnel network is apart from the others."""
     if draft.networks is None:
@@ -317,6 +336,7 @@ RULES: tuple[Rule, ...] = (
     check_witnesses,
     check_every_role_is_had,
     check_voters,
+    check_survives,
     check_networks,
     check_addresses,
     check_addresses_differ,

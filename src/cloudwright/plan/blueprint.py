@@ -157,6 +157,7 @@ def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]
             check=container.api.check,
             mode=container.api.mode,
             external=container.api.external,
+            one_at_a_time=container.api.own_files,
             backends=hosts_of(cloud, container),
         )
         for service in services

@@ -75,7 +75,7 @@ def _settings(at: At) -> Ini:
                 "enabled_import_methods": "[glance-direct,web-download,copy-image]",
             },
             "glance_store": {"default_backend": "main"},
-            # With more than one controller this directory must be the same one on all of them.
+            # Of the host alone: the load balancer sends all requests to one host while it lives.
             "main": {"filesystem_store_datadir": f"{DATA}/images"},
             "os_glance_staging_store": {"filesystem_store_datadir": f"{DATA}/staging"},
             "os_glance_tasks_store": {"filesystem_store_datadir": f"{DATA}/tasks"},
@@ -122,7 +122,7 @@ service = Service(
             files=files,
             volumes=(Volume(name="glance", path=DATA),),
             permissions=(Permission(path=DATA, owner="glance:glance", mode="0750"),),
-            api=Api(port=PORT, type="image"),
+            api=Api(port=PORT, type="image", own_files=True),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
         ),
     ),

@@ -45,6 +45,7 @@ container = Container(
     role="witness",
     command=f"bash {START_PATH}",
     files=files,
+    rollout=Quorum(cluster="mariadb"),
     cpu_shares=HEARTBEAT_SHARES,
     health=CommandHealth(command=("sh", "-c", CONNECTED)),
     rollout=Quorum(cluster="mariadb"),

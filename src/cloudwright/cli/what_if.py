@@ -1,0 +1,113 @@
+"""`what-if` says what a failure would take away, from `cloud.yaml` alone: no host is asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudwright.cli.options import columns, with_cloud
+
+if TYPE_CHECKING:
+    from cloudwright.model.cloud import Cloud
+    from cloudwright.operations.what_if import Failure, Forecast
+
+
+@click.command("what-if")
+@click.option("--lose", multiple=True, metavar="site:S|HOST[,...]", help="What fails, at once.")
+@click.option("--partition", metavar="'A|B'", help="Sites that no longer reach each other.")
+@click.option(
+    "--all", "most", type=click.IntRange(1, 3), help="Every set of so many failures, or fewer."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@with_cloud
+def what_if(
+    path: Path, lose: tuple[str, ...], partition: str | None, most: int | None, as_json: bool
+) -> int:
+    """Say what is left of CLOUD after a failure. Exits 10 when one would stop it."""
+    from cloudwright.model.load import load
+    from cloudwright.operations.what_if import forecast
+    from cloudwright.services import SERVICES
+
+    cloud = load(path)
+    failures = _failures(cloud, lose, partition, most)
+    found = [forecast(cloud, SERVICES, failure) for failure in failures]
+    if as_json:
+        click.echo(json.dumps([_plain(one) for one in found], indent=1))
+    elif len(found) == 1:
+        click.echo(_one(found[0]))
+    else:
+        click.echo(_table(found))
+    return 0 if all(one.survives for one in found) else 10
+
+
+def _failures(
+    cloud: Cloud, names: tuple[str, ...], partition: str | None, most: int | None
+) -> list[Failure]:
+    from cloudwright.operations import what_if as operation
+
+    found = []
+    if names:
+        words = [word for name in names for word in name.split(",")]
+        found.append(operation.lose(cloud, words))
+    if partition:
+        found.append(operation.partition(cloud, partition))
+    if most or not found:
+        found += operation.every(cloud, most or 1)
+    return found
+
+
+def _plain(one: Forecast) -> dict[str, object]:
+    sides = [sorted(side) for side in one.failure.sides]
+    votes = [{**asdict(vote), "goes_on": vote.goes_on} for vote in one.votes]
+    return {
+        "failure": one.failure.label,
+        "sides": sides,
+        "survives": one.survives,
+        "serves": None if one.serves is None else sides[one.serves],
+        "clusters": votes,
+        "without_a_host": list(one.idle),
+        "computes_lost": list(one.computes),
+        "caches_lost": list(one.caches),
+        "files_lost": [list(pair) for pair in one.files],
+    }
+
+
+def _verdict(one: Forecast) -> str:
+    if one.survives:
+        return "goes on"
+    stopped = [vote.cluster for vote in one.votes if not vote.goes_on] or list(one.idle)
+    return f"STOPS: {', '.join(stopped)}"
+
+
+def _one(one: Forecast) -> str:
+    rows = [
+        (
+            vote.cluster,
+            " | ".join(map(str, vote.votes)) + f" of {vote.voters}",
+            "keeps its majority" if vote.goes_on else "takes no writes",
+        )
+        for vote in one.votes
+    ]
+    lines = [f"{one.failure.label}: {_verdict(one)}", columns(("CLUSTER", "VOTES", ""), rows)]
+    if one.serves is not None:
+        lines.append(f"served by:  {', '.join(sorted(one.failure.sides[one.serves]))}")
+    kept = [vote.cluster for vote in one.votes if vote.goes_on]
+    if kept:
+        lines.append(f"kept:       all that {', '.join(kept)} acknowledged")
+    lost = [f"the cache of {host}" for host in one.caches]
+    lost += [
+        f"files of {container} on {host}, which are nowhere else" for container, host in one.files
+    ]
+    lines += [f"lost:       {what}" for what in lost]
+    if one.computes:
+        lines.append(f"instances:  those on {', '.join(one.computes)} are gone or unreachable")
+    return "\n".join(lines)
+
+
+def _table(found: list[Forecast]) -> str:
+    rows = [(one.failure.label.removeprefix("lose "), _verdict(one)) for one in found]
+    return columns(("LOST", "THE CLOUD"), rows)

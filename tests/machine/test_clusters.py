@@ -1,0 +1,210 @@
+"""Two sites and a witness, with their real database, queue and OVN clusters, through bad days."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pymysql
+import pytest
+
+from tests.cloud.tool import Tool, eventually
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
+CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")
+SECONDS = 300
+
+ADDRESSES = {"ctl-a": "10.67.0.11", "ctl-b": "10.67.0.12", "witness": "10.67.0.13"}
+
+
+class Clusters:
+    """The example's controllers and witness; its compute hosts are left out."""
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+
+    def on(self, host: str, command: str, *, check: bool = True) -> str:
+        """What a command prints on a lab host."""
+        lab = self.tool.state / "lab"
+        argv = ["ssh", "-i", str(lab / "id_ed25519"), "-o", "BatchMode=yes"]
+        argv += [
+            "-o",
+            f"UserKnownHostsFile={lab / 'known_hosts'}",
+            f"root@{ADDRESSES[host]}",
+            command,
+        ]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0 or not check, done.stderr + done.stdout
+        return done.stdout
+
+    def ready(self, *hosts: str) -> list[str]:
+        """Those of `hosts` whose database member is whole, as its agent says."""
+        found = []
+        for host in hosts:
+            try:
+                answer = httpx.get(f"http://{ADDRESSES[host]}:13307/ready", timeout=3)
+            except httpx.HTTPError:
+                continue
+            if answer.status_code == 200:
+                found.append(host)
+        return found
+
+    def sql(self, host: str, *statements: str) -> list[tuple[object, ...]]:
+        """The rows of the last statement, from the database member of `host`, as root."""
+        accounts = self.on(host, "cat /etc/cloudwright/mariadb/init.sql")
+        found = re.search(r"'root'@'%' IDENTIFIED BY '([^']+)'", accounts)
+        assert found
+        member = pymysql.connect(
+            host=ADDRESSES[host],
+            user="root",
+            password=found[1],
+            autocommit=True,
+            connect_timeout=5,
+            read_timeout=30,
+        )
+        with closing(member), member.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def write(self, host: str, number: int) -> None:
+        """One row, acknowledged."""
+        self.sql(
+            host,
+            "CREATE DATABASE IF NOT EXISTS proof",
+            "CREATE TABLE IF NOT EXISTS proof.seen (n INT PRIMARY KEY)",
+            f"INSERT INTO proof.seen VALUES ({number})",
+        )
+
+    def rows(self, host: str) -> set[object]:
+        """Every row that the member of `host` has."""
+        return {n for (n,) in self.sql(host, "SELECT n FROM proof.seen")}
+
+    def queue_members(self, host: str) -> int:
+        """How many members of the queue run, as one of them says."""
+        text = self.on(host, "podman exec rabbitmq rabbitmqctl cluster_status --formatter json")
+        return len(json.loads(text[text.index("{") :])["running_nodes"])
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
+    """Three lab hosts, and on them the clusters alone."""
+    directory = tmp_path_factory.mktemp("clusters")
+    text = EXAMPLE.read_text().replace("10.66.", "10.67.").replace("two-sites", "clusters")
+    # Instances are not what is tried here: their hosts' role goes to the controllers.
+    head, _, rest = text.partition("  cmp-a:")
+    text = head.replace("[control, network]", "[control, network, compute]")
+    text += "networks:" + rest.partition("\nnetworks:")[2]
+    (directory / "cloud.yaml").write_text(text)
+    tool = Tool(directory)
+    tool.run("doctor", "--fix")
+    tool.run("images", "build", seconds=1800)
+    try:
+        tool.run("lab", "up")
+        tool.run("apply", "--yes", *CLUSTERS)
+        yield Clusters(tool)
+    finally:
+        tool.run("lab", "down", "--data")
+
+
+def test_each_cluster_is_one(clusters: Clusters) -> None:
+    assert clusters.ready("ctl-a", "ctl-b") == ["ctl-a", "ctl-b"]
+    size = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
+    assert clusters.sql("ctl-a", size + "'wsrep_cluster_size'") == [("3",)]
+    assert clusters.queue_members("witness") == 3
+    status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
+    for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound")):
+        ids = set()
+        for host in ("ctl-a", "ctl-b", "witness"):
+            told = clusters.on(host, status.format(kind, name))
+            ids.add(next(line for line in told.splitlines() if line.startswith("Cluster ID:")))
+            assert "Status: cluster member" in told
+            assert told.count("(tcp:") + told.count("at tcp:") >= 3
+        assert len(ids) == 1
+
+
+def test_nothing_is_left_to_do(clusters: Clusters) -> None:
+    clusters.tool.run("plan", *CLUSTERS)
+
+
+def test_a_site_is_lost_and_returns_with_what_it_missed(clusters: Clusters) -> None:
+    clusters.write("ctl-a", 1)
+    clusters.tool.run("lab", "kill", "site:a")
+    gap = eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
+    clusters.write("ctl-b", 2)
+    clusters.tool.run("lab", "boot", "site:a")
+    back = eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the lost site")
+    print(f"the other site took writes after {gap:.1f} s, the lost one again after {back:.1f} s")
+    assert clusters.rows("ctl-a") >= {1, 2}
+    assert clusters.rows("ctl-b") >= {1, 2}
+
+
+def test_without_the_other_site_and_the_witness_nothing_is_written(clusters: Clusters) -> None:
+    clusters.tool.run("lab", "kill", "site:a", "site:w")
+    eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the minority to stop")
+    with pytest.raises(pymysql.OperationalError, match="WSREP has not yet prepared"):
+        clusters.write("ctl-b", 3)
+    clusters.tool.run("lab", "boot", "site:a", "site:w")
+    eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
+    )
+    assert 3 not in clusters.rows("ctl-a") | clusters.rows("ctl-b")
+
+
+def test_after_a_power_cut_everywhere_the_clusters_found_themselves(clusters: Clusters) -> None:
+    """No operator: the member that knows most comes first, and what it acknowledged is there."""
+    for number in range(10, 20):
+        clusters.write("ctl-b" if number % 2 else "ctl-a", number)
+    clusters.tool.run("lab", "kill", "site:a", "site:b", "site:w")
+    clusters.tool.run("lab", "boot", "site:a")
+    waits = "podman logs mariadb 2>&1 | grep -o 'waits: .*' | tail -1"
+    eventually(
+        lambda: "ctl-b must say what it holds" in clusters.on("ctl-a", waits, check=False),
+        seconds=SECONDS,
+        what="the first member back to wait for the other",
+    )
+    assert clusters.ready("ctl-a") == []
+    clusters.tool.run("lab", "boot", "site:b", "site:w")
+    whole = eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="the database"
+    )
+    queue = eventually(
+        lambda: clusters.queue_members("witness") == 3, seconds=SECONDS, what="the queue"
+    )
+    print(f"database whole {whole:.1f} s after the last boot, the queue {queue:.1f} s later")
+    assert clusters.rows("ctl-a") == clusters.rows("ctl-b") >= set(range(10, 20))
+    eventually(
+        lambda: not json.loads(_plan(clusters)).get("steps"), seconds=SECONDS, what="an empty plan"
+    )
+
+
+def _plan(clusters: Clusters) -> str:
+    process = clusters.tool.start("plan", "--json", *CLUSTERS, stderr=subprocess.PIPE)
+    return process.communicate(timeout=120)[0] or "{}"
+
+
+@pytest.mark.parametrize(
+    ("lost", "goes_on"), [(["site:a"], True), (["site:w"], True), (["site:a", "site:w"], False)]
+)
+def test_the_forecast_is_what_happens(clusters: Clusters, lost: list[str], goes_on: bool) -> None:
+    """`what-if` says it from the file; the power is cut, and the database asked."""
+    words = [word for name in lost for word in ("--lose", name)]
+    told = json.loads(clusters.tool.run("what-if", "--json", *words, status=0 if goes_on else 10))
+    assert told[0]["survives"] is goes_on
+    clusters.tool.run("lab", "kill", *lost)
+    try:
+        if goes_on:
+            eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the survivors")
+            clusters.sql("ctl-b", "CREATE DATABASE IF NOT EXISTS forecast")
+        else:
+            eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the stop")
+    finally:
+        clusters.tool.run("lab", "boot", *lost)
+        eventually(
+            lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
+        )

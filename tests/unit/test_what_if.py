@@ -1,0 +1,100 @@
+"""What a failure would take away, from the file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cloudwright.cli.what_if import what_if
+from cloudwright.errors import InvalidCloud
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.load import load, read
+from cloudwright.operations.what_if import Forecast, every, forecast, lose, partition
+from cloudwright.services import SERVICES
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TWO = load(EXAMPLES / "two-sites.yaml")
+THREE = load(EXAMPLES / "three-controllers.yaml")
+
+
+def after(cloud: Cloud, *names: str) -> Forecast:
+    return forecast(cloud, SERVICES, lose(cloud, names))
+
+
+def test_two_sites_and_a_witness_survive_the_loss_of_each() -> None:
+    assert all(forecast(TWO, SERVICES, failure).survives for failure in every(TWO, 1))
+    lost = after(TWO, "site:a")
+    assert lost.serves == 0
+    assert {v.cluster: v.votes for v in lost.votes} == {
+        "mariadb": (2,),
+        "rabbitmq": (2,),
+        "ovn-nb-db": (2,),
+        "ovn-sb-db": (2,),
+    }
+    assert (lost.computes, lost.caches) == (("cmp-a",), ("ctl-a",))
+    assert ("glance-api", "ctl-a") in lost.files
+
+
+def test_a_site_and_the_witness_are_too_much() -> None:
+    lost = after(TWO, "site:a", "site:w")
+    assert not lost.survives
+    assert {v.cluster for v in lost.votes if not v.goes_on} >= {"mariadb", "rabbitmq"}
+
+
+def test_an_arbitrator_alone_with_its_vote_keeps_no_data() -> None:
+    lost = after(TWO, "ctl-a", "ctl-b")
+    assert not any(v.goes_on for v in lost.votes)
+
+
+def test_of_a_partition_exactly_one_side_writes() -> None:
+    cut = forecast(TWO, SERVICES, partition(TWO, "a|b,w"))
+    assert cut.serves == 1
+    assert {v.votes for v in cut.votes} == {(1, 2)}
+    assert "cmp-a" in cut.computes
+    thirds = forecast(TWO, SERVICES, partition(TWO, "a|b|w"))
+    assert thirds.serves is None
+
+
+def test_one_site_of_three_controllers_survives_one_host_only() -> None:
+    assert after(THREE, "ctl-2").survives
+    assert not after(THREE, "ctl-1", "ctl-2").survives
+    assert not after(THREE, "site:a").survives
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lose", "site:x"], 'there is no "site:x"'),
+        (["--lose", "rack:a"], 'there is no "rack:a"'),
+        (["--partition", "a"], '"a" is no partition'),
+        (["--partition", "a|a"], '"a|a" is no partition'),
+    ],
+)
+def test_what_is_not_in_the_cloud_is_refused(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(what_if, [*words, str(EXAMPLES / "two-sites.yaml")])
+    assert isinstance(result.exception, InvalidCloud)
+    assert said in str(result.exception)
+
+
+def test_it_says_what_is_kept_and_what_is_lost() -> None:
+    path = str(EXAMPLES / "two-sites.yaml")
+    said = CliRunner().invoke(what_if, ["--lose", "site:a", path], standalone_mode=False)
+    assert said.return_value == 0
+    assert "lose site:a: goes on" in said.output
+    assert "files of glance-api on ctl-a, which are nowhere else" in said.output
+    stops = CliRunner().invoke(what_if, ["--all", "2", path], standalone_mode=False)
+    assert stops.return_value == 10
+    assert "STOPS: mariadb" in stops.output
+
+
+def test_a_layout_that_a_site_can_stop_is_refused_unless_it_may() -> None:
+    text = (EXAMPLES / "three-controllers.yaml").read_text()
+    spread = text.replace("sites: [a]", "sites: [a, b]").replace("site: a", "site: b", 1)
+    with pytest.raises(InvalidCloud) as caught:
+        read(spread.encode(), "cloud.yaml")
+    (problem,) = caught.value.problems
+    assert 'the loss of site "a" takes 2 of 3 votes' in problem.text
+    assert "survive: host" in problem.hint
+    assert read(f"{spread}\nsurvive: host\n".encode(), "cloud.yaml").survive == "host"
