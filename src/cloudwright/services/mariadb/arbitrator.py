@@ -48,5 +48,4 @@ container = Container(
     rollout=Quorum(cluster="mariadb"),
     cpu_shares=HEARTBEAT_SHARES,
     health=CommandHealth(command=("sh", "-c", CONNECTED)),
-    rollout=Quorum(cluster="mariadb"),
 )
