@@ -17,7 +17,7 @@ from cloudwright.plan import masking
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Change, Observed, Plan
 from cloudwright.plan.options import SchemaOf, lookup_of
-from cloudwright.plan.provenance import DEFAULT, provenance
+from cloudwright.plan.provenance import DEFAULT, Kinds, provenance
 from cloudwright.plan.steps import ConfigFile, WriteFiles
 
 MAX_LINES = 24
@@ -62,6 +62,7 @@ class Sources:
     services: Sequence[Service]
     overrides: Overrides
     schema_of: SchemaOf
+    kinds: Kinds = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
 
     def container(self, name: str) -> Container | None:
@@ -128,7 +129,7 @@ def _options(
     there = {(o.section, o.option): o.values for o in read}
     settings = {
         (s.section, s.option): s
-        for s in provenance(container, old.name, at, sources.overrides)
+        for s in provenance(container, old.name, at, sources.overrides, sources.kinds)
         if texts(s.value)
     }
     known = _known(file.options, settings, sources)

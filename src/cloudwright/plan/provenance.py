@@ -23,20 +23,29 @@ ELSEWHERE = "elsewhere"
 """Names that no real host or site should have; nothing is made of them."""
 
 
+Kinds = dict[tuple[str, str, frozenset[tuple[str, str]]], Mapping[tuple[str, str], str]]
+"""(container, file, its options) → what varies in it: the same on every host that has these."""
+
+
 def provenance(
-    container: Container, name: str, at: At, overrides: Overrides
+    container: Container, name: str, at: At, overrides: Overrides, kinds: Kinds | None = None
 ) -> tuple[Setting, ...]:
     """Each effective option of an INI file with its origin; none for a file that is not INI.
 
     `service` is the same everywhere; `site` depends on the site of `at.host`; `host` on the host
     itself: its name, its address, or what it was found to be; anything else is a place in the
-    operator's own files.
+    operator's own files. With `kinds` what was worked out for one host is not for the next.
     """
     content = container.files(at)[name].content
     if isinstance(content, str):
         return ()
-    varies = _varies(container, name, at)
     declared = merge(content)
+    key = (container.name, name, frozenset(_flat(declared)))
+    varies = kinds.get(key) if kinds is not None else None
+    if varies is None:
+        varies = _varies(container, name, at)
+    if kinds is not None:
+        kinds[key] = varies
     own = tuple(
         (varies.get((section, option), SERVICE), {section: {option: value}})
         for section, options in declared.items()
