@@ -9,7 +9,6 @@ import pwd
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -37,18 +36,22 @@ class Tree:
         whole = {"command": "true", "config_files": files, **more}
         self.write(f"{CONFIG}/config.json", json.dumps(whole))
 
-    def run(self, *options: str, code: int = 0, strategy: str = "COPY_ALWAYS", **env: str) -> str:
-        done = subprocess.run(
+    def start(
+        self, *options: str, strategy: str = "COPY_ALWAYS", **env: str
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-IS", START / "set_configs.py", "--root", self.root, *options],
             env={"KOLLA_CONFIG_STRATEGY": strategy, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=30,
-            check=False,
         )
-        assert done.returncode == code, done.stdout
-        return done.stdout
+
+    def run(self, *options: str, code: int = 0, strategy: str = "COPY_ALWAYS", **env: str) -> str:
+        with self.start(*options, strategy=strategy, **env) as process:
+            said, _ = process.communicate(timeout=120)
+        assert process.returncode == code, said
+        return said
 
     def text(self, path: str) -> str:
         return (self.root / path).read_text()
@@ -218,9 +221,9 @@ def test_start_waits_for_what_it_needs(tree: Tree) -> None:
         tree.write(f"{CONFIG}/wait.json", json.dumps([{"address": "127.0.0.1", "port": port}]))
         given_up = tree.run("--start", code=1, KOLLA_WAIT_SECONDS="0")
         assert f"gave up on 127.0.0.1:{port}" in given_up
-        timer = threading.Timer(0.3, later.listen)
-        timer.start()
-        said = tree.run("--start")
-        timer.join()
-    assert f"wait: for 127.0.0.1:{port}" in said
-    assert "answers after" in said
+        with tree.start("--start") as process:
+            assert process.stdout
+            assert f"wait: for 127.0.0.1:{port}" in process.stdout.readline()
+            later.listen()
+            assert "answers after" in process.stdout.read()
+    assert process.returncode == 0

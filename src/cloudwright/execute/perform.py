@@ -19,6 +19,7 @@ from cloudwright.execute.links import Links
 from cloudwright.execute.queue import make_user
 from cloudwright.execute.rereading import note, tell_to_read
 from cloudwright.execute.switch import set_switch
+from cloudwright.execute.telling import telling
 from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.render import CONFIG_DIRECTORY
@@ -42,6 +43,12 @@ POLL_SECONDS = 0.15
 
 RETRY_SECONDS = 60
 """A database or Keystone that just became ready may refuse a first call (its peers start)."""
+
+ENDINGS = 5
+"""A container that its engine had to start again so often will not come up by itself: what it
+waits for it waits for without ending."""
+
+LOG_LINES = 400
 
 READY_SECONDS = 180
 """How long a job waits for what must be in the database before it."""
@@ -126,15 +133,21 @@ async def _wait_healthy(step: Step, action: RunContainer | ReadAgain, doing: Doi
     seconds = action.health.seconds if action.health else 0
     deadline = asyncio.get_running_loop().time() + seconds
     told = ""
+    starts = set()
     while wrong := await probe(host, engine, address, action.container, action.health):
         state = await engine.inspect(action.container)
+        starts.add(state.started_at)
         if not state.running and state.state != "created":
             doing.log(f"{action.container} is {state.state} with code {state.exit_code}")
-        if asyncio.get_running_loop().time() > deadline:
+        late = asyncio.get_running_loop().time() > deadline
+        if late or len(starts) > ENDINGS:
+            how = f"within {seconds} s: {wrong}" if late else f"and ended {ENDINGS} times"
+            lines = await last_lines(engine, action.container, LOG_LINES)
+            doing.log(lines)
             raise StepFailed(
-                f"{action.container} did not become healthy within {seconds} s: {wrong}",
-                where=f"{step.id}",
-                why=await last_lines(engine, action.container),
+                f"{action.container} did not become healthy {how}",
+                where=step.id,
+                why=telling(lines),
                 hint=f"`cloudwright logs {action.container}` shows all; `apply` resumes here",
             )
         if wrong != told:
@@ -178,13 +191,13 @@ async def _run_once(step: Step, action: RunJob, doing: Doing) -> None:
     try:
         await engine.start(name)
         code = await engine.wait(name)
-        output = await last_lines(engine, name, 400)
+        output = await last_lines(engine, name, LOG_LINES)
         doing.log(output)
         if code != 0:
             raise StepFailed(
                 f"the job ended with code {code}",
                 where=step.id,
-                why=output,
+                why=telling(output),
                 hint="its command is safe to repeat; `apply` resumes here",
             )
     finally:
@@ -261,7 +274,7 @@ async def _remove(engine: Engine, name: str, seconds: int) -> None:
             raise
 
 
-async def last_lines(engine: Engine, name: str, count: int = 20) -> str:
+async def last_lines(engine: Engine, name: str, count: int) -> str:
     """The last lines that a container wrote."""
     try:
         return "\n".join([line async for line in engine.logs(name, tail=count)])

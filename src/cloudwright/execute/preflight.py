@@ -9,6 +9,7 @@ from typing import Literal
 
 from cloudwright.declare.service import HttpHealth, TcpHealth
 from cloudwright.execute import labels
+from cloudwright.execute.fitness import MAX_SKEW_SECONDS
 from cloudwright.execute.fleet import Fleet
 from cloudwright.model.cloud import Cloud, Host, datapath, virt_type
 from cloudwright.model.facts import Facts
@@ -20,8 +21,6 @@ MIN_CORES = 2
 MIN_MEMORY = {"control": 6 * GIB, "network": GIB, "compute": 2 * GIB}
 """Bytes that each role takes; a host with several needs the largest, plus room for instances."""
 MIN_DISK = 10 * GIB
-MAX_SKEW_SECONDS = 2.0
-"""Fernet tokens and certificates of another host are refused when clocks differ by more."""
 
 Severity = Literal["ok", "warning", "error"]
 

@@ -11,6 +11,7 @@ from cloudwright import __version__
 from cloudwright.errors import HostError, UnsafePlan
 from cloudwright.execute.access import write_private
 from cloudwright.execute.durations import read_durations
+from cloudwright.execute.fitness import refuse_unfit
 from cloudwright.execute.lock.changing import refuse_if_held
 from cloudwright.execute.lock.ledger import Pages
 from cloudwright.execute.record import RUNS
@@ -49,7 +50,10 @@ class Proposal:
 
 
 async def propose(session: Session, selection: Selection) -> Proposal:
-    """Look at the hosts and plan what the selection lacks; writes nothing outside the vault."""
+    """Look at the hosts and plan what the selection lacks; writes nothing outside the vault.
+
+    Raises Missing for a host on which the plan would fail half-way.
+    """
     # The description is read before the hosts are: what is changed meanwhile counts as changed.
     origin = await _origin(session, selection)
     # The lock before all else: a run that ends while we look must not go unnoticed.
@@ -57,6 +61,7 @@ async def propose(session: Session, selection: Selection) -> Proposal:
     blueprint, observed, _ = await session.plan()
     part = restrict(blueprint, observed, selection)
     plan = make_plan(part.blueprint, part.observed)
+    await refuse_unfit(session.fleet, session.cloud, plan)
     return Proposal(
         blueprint=part.blueprint,
         plan=plan,
