@@ -104,6 +104,8 @@ class SimulatedWorld:
 
     def _advance(self, halves: Iterator[None]) -> bool:
         """Do the next half and look what it took away; False after the last."""
+        if not self.rules:
+            return next(halves, self) is not self
         before = self.standing()
         try:
             next(halves)
@@ -162,9 +164,7 @@ class SimulatedWorld:
         host.unmark(name, judge.UNREAD, judge.REREAD, judge.STARTING)
 
     def _others(self, step: Step, action: RunContainer) -> int:
-        up = self.standing().up
-        own = (step.host, action.container)
-        return len({(p.host, p.container) for p in action.members} & up - {own})
+        return sum(self.works(p.host, p.container) for p in action.members if p.host != step.host)
 
     def _record(self, step: Step, answers: bool) -> Iterator[None]:
         """Into what the cloud has once: it must be there, and keeps what it is told."""
@@ -175,18 +175,23 @@ class SimulatedWorld:
 
     def _database_answers(self) -> bool:
         """Whether a majority of what votes in it works, one with data among them."""
-        up = self.standing().up
         voters = {
             (peer.host, peer.container)
             for host in self.hosts.values()
             if host.up and (process := host.processes.get(DATABASE))
             for peer in process.action.members
         }
-        keeps = any(container == DATABASE for _, container in up)
-        return keeps and len(voters & up) > len(voters) // 2
+        working = sum(self.works(*voter) for voter in voters)
+        return self._runs_somewhere(DATABASE) and working > len(voters) // 2
 
     def _runs_somewhere(self, container: str) -> bool:
-        return any(name == container for _, name in self.standing().up)
+        return any(self.works(name, container) for name in self.hosts)
+
+    def works(self, name: str, container: str) -> bool:
+        """Whether the container runs and is healthy on a host that is there."""
+        host = self.hosts.get(name)
+        process = host.processes.get(container) if host and host.up else None
+        return process is not None and process.running and process.healthy
 
     def standing(self) -> Standing:
         """What works and which volumes are there; nothing of a host that is away."""
@@ -195,8 +200,8 @@ class SimulatedWorld:
             up=frozenset(
                 (name, container)
                 for name, host in there
-                for container, process in host.processes.items()
-                if process.running and process.healthy
+                for container in host.processes
+                if self.works(name, container)
             ),
             volumes=frozenset(
                 (name, volume, made)
@@ -215,6 +220,7 @@ class SimulatedWorld:
         """What is there, as looking at real hosts would say it."""
         seen: dict[str, Seen] = {}
         declared: set[tuple[str, str]] = set()
+        reached = {step.host for step in blueprint.steps.values()}
         answers = self._database_answers()
         for step in blueprint.steps.values():
             if isinstance(step.action, RunContainer):
@@ -224,7 +230,7 @@ class SimulatedWorld:
         strays = {
             (name, container)
             for name, host in self.hosts.items()
-            if host.up and any(s.host == name for s in blueprint.steps.values())
+            if host.up and name in reached
             for container in host.processes
         }
         return Observed(seen=seen, strays=tuple(sorted(strays - declared)))
