@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudwright.cli.asking import confirmed, may_ask, with_reason
-from cloudwright.cli.options import tell_warnings, with_cloud_and_plan
+from cloudwright.cli.options import tell_lost, tell_warnings, with_cloud_and_plan
 from cloudwright.cli.selection import plan_text, selection_of, with_selection
 
 if TYPE_CHECKING:
@@ -50,14 +50,16 @@ async def _apply(
     only: tuple[str, ...],
     hosts: tuple[str, ...],
 ) -> int:
+    from cloudwright.cli.outcome import raise_if_lost
     from cloudwright.execute.access import write_access
     from cloudwright.execute.lock.changing import refuse_if_held
     from cloudwright.execute.proposal import propose, propose_again, read
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
         tell_warnings(session.warnings)
+        tell_lost(session.fleet.lost)
         if file:
             proposal = await propose_again(session, await read(session, file))
         else:
@@ -72,6 +74,7 @@ async def _apply(
                 # Whoever was asked may have taken an hour over it.
                 proposal = await propose_again(session, proposal.contract)
             await _do(session, proposal, plain, reason)
+        raise_if_lost(session.fleet.lost)
         access = await write_access(session.state, session.cloud, session.vault)
     click.echo(access.text(), nl=False)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,12 @@ def tell_warnings(warnings: Iterable[object]) -> None:
     """What is no reason to refuse, on stderr."""
     for warning in warnings:
         click.echo(str(warning), err=True)
+
+
+def tell_lost(lost: Mapping[str, object]) -> None:
+    """Which hosts could not be reached, on stderr: the rest goes on without them."""
+    for name, error in lost.items():
+        click.echo(f"{name} is left out: {str(error).splitlines()[0]}", err=True)
 
 
 def clip(line: str) -> str:

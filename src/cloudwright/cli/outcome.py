@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cloudwright.errors import Interrupted, StepFailed
+from cloudwright.errors import CloudError, Interrupted, StepFailed, Unreachable
 from cloudwright.execute.events import Outcome, StopAsked
 from cloudwright.plan.difference import Plan
 
@@ -56,6 +56,16 @@ def _left(outcome: Outcome, plan: Plan) -> str:
     left = [p.step.id for p in plan.planned if p.step.id not in over]
     lines = [f"stopped in the middle: {some(outcome.cut)}"] if outcome.cut else []
     return "\n".join([*lines, f"not begun: {some(left)}"] if left else lines)
+
+
+def raise_if_lost(lost: Mapping[str, CloudError]) -> None:
+    """Unreachable for hosts that were left out: all else is done, theirs is not."""
+    if lost:
+        raise Unreachable(
+            f"{', '.join(lost)} could not be reached; what could be done without is done",
+            why="\n".join(str(error).splitlines()[0] for error in lost.values()),
+            hint="bring them back and `apply` again, or take them out of cloud.yaml",
+        )
 
 
 def _first(text: str) -> str:

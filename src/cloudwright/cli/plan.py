@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import PLAN_SUFFIX, tell_warnings, with_cloud
+from cloudwright.cli.options import PLAN_SUFFIX, tell_lost, tell_warnings, with_cloud
 from cloudwright.cli.selection import plan_text, selection_of, with_selection
 
 CHANGES = 10
@@ -42,8 +42,9 @@ async def _plan(
     from cloudwright.plan.explain import explain_json
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
         tell_warnings(session.warnings)
+        tell_lost(session.fleet.lost)
         proposal = await propose(session, selection_of(session, only, hosts))
         if out:
             await save(session, proposal.contract, out)

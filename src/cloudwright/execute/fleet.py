@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.engine.api import Engine
@@ -27,17 +27,23 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """The hosts of a cloud by name."""
+    """The hosts of a cloud by name; `lost` are those that could not be reached, and why."""
 
     members: Mapping[str, Member]
+    lost: Mapping[str, CloudError] = field(default_factory=dict)
 
     def host(self, name: str) -> Host:
-        """The way to the host called `name`."""
-        return self.members[name].host
+        """The way to the host called `name`; Unreachable for one that is lost."""
+        return self._member(name).host
 
     def engine(self, name: str) -> Engine:
-        """The container engine of the host called `name`."""
-        return self.members[name].engine
+        """The container engine of the host called `name`; Unreachable for one that is lost."""
+        return self._member(name).engine
+
+    def _member(self, name: str) -> Member:
+        if name in self.lost:
+            raise self.lost[name]
+        return self.members[name]
 
 
 def ssh_address(host: CloudHost, lab: Path) -> SshAddress:
@@ -54,18 +60,25 @@ def ssh_address(host: CloudHost, lab: Path) -> SshAddress:
 
 
 @asynccontextmanager
-async def open_fleet(cloud: Cloud, lab: Path) -> AsyncIterator[Fleet]:
+async def open_fleet(cloud: Cloud, lab: Path, *, whole: bool = True) -> AsyncIterator[Fleet]:
     """Connect to every host side by side.
 
-    Raises the one error when one host failed, else Unreachable with the error of each.
+    Raises the one error when one host failed, else Unreachable with the error of each; without
+    `whole` only when no host can be reached, or one that can is not fit.
     """
     results = await asyncio.gather(
         *(_connect(host, cloud, lab) for host in cloud.hosts), return_exceptions=True
     )
     members = {m.host.name: m for m in results if isinstance(m, Member)}
+    lost = {
+        host.name: error
+        for host, error in zip(cloud.hosts, results, strict=True)
+        if isinstance(error, Unreachable) and members and not whole
+    }
+    errors = [r for r in results if isinstance(r, BaseException)]
     try:
-        _raise_errors([r for r in results if isinstance(r, BaseException)])
-        yield Fleet(members=members)
+        _raise_errors([error for error in errors if error not in lost.values()])
+        yield Fleet(members=members, lost=lost)
     finally:
         await asyncio.gather(*(_close(member) for member in members.values()))
 

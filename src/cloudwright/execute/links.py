@@ -17,7 +17,7 @@ from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.keystone import ADMIN_SECRET, Keystone
 from cloudwright.execute.queue import QueueServer
 from cloudwright.execute.vault import Vault
-from cloudwright.model.cloud import Cloud
+from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
 from cloudwright.plan.blueprint import Blueprint
 
@@ -44,7 +44,9 @@ async def open_links(
     members, queues, api = await asyncio.gather(
         _to_each(fleet, cloud, MEMBER_PORT),
         _to_each(fleet, cloud, QUEUE_PORT),
-        fleet.host(cloud.first_controller.name).tcp_socket(cloud.api.internal, KEYSTONE_PORT),
+        fleet.host(_controllers(fleet, cloud)[0].name).tcp_socket(
+            cloud.api.internal, KEYSTONE_PORT
+        ),
     )
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
@@ -59,8 +61,14 @@ async def open_links(
 
 
 async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> tuple[Path, ...]:
-    """Sockets that lead to `port` of each controller."""
-    hosts = cloud.hosts_with("control")
+    """Sockets that lead to `port` of each controller that was reached."""
+    hosts = _controllers(fleet, cloud)
     return tuple(
         await asyncio.gather(*(fleet.host(h.name).tcp_socket(h.address, port) for h in hosts))
     )
+
+
+def _controllers(fleet: Fleet, cloud: Cloud) -> tuple[Host, ...]:
+    """Those that were reached; all of them, so that the error is theirs, when none was."""
+    every = cloud.hosts_with("control")
+    return tuple(h for h in every if h.name in fleet.members) or every

@@ -41,7 +41,7 @@ async def observe(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
     """What was found for each step. Writes nothing outside the vault (which makes secrets)."""
     async with open_links(fleet, cloud, blueprint, vault) as links:
         steps = list(blueprint.steps.values())
-        by_host: dict[str, list[Step]] = {h.name: [] for h in cloud.hosts}
+        by_host: dict[str, list[Step]] = {name: [] for name in fleet.members}
         for step in steps:
             by_host[step.host].append(step)
         hosts = asyncio.gather(

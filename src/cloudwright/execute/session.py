@@ -73,7 +73,9 @@ class Session:
     @property
     def ledger(self) -> Ledger:
         """Where the cloud's hosts keep its lock and its history."""
-        return ledger_of(self.cloud, {name: m.host for name, m in self.fleet.members.items()}, {})
+        hosts = {name: member.host for name, member in self.fleet.members.items()}
+        lost = {name: error.what for name, error in self.fleet.lost.items()}
+        return ledger_of(self.cloud, hosts, lost)
 
     @asynccontextmanager
     async def changing(
@@ -116,12 +118,17 @@ def read_with_warnings(
 
 
 @asynccontextmanager
-async def open_session(path: Path, services: Sequence[Service]) -> AsyncIterator[Session]:
-    """Load the cloud and connect to every host at once; Unreachable names each that failed."""
+async def open_session(
+    path: Path, services: Sequence[Service], *, whole: bool = True
+) -> AsyncIterator[Session]:
+    """Load the cloud and connect to every host at once; Unreachable names each that failed.
+
+    Without `whole` those that cannot be reached are in the fleet's `lost`, unless all are.
+    """
     path = path.resolve()
     cloud, overrides, warnings = read_with_warnings(path, services)
     state = path.parent / STATE_DIRECTORY
-    async with open_fleet(cloud, state / "lab") as fleet:
+    async with open_fleet(cloud, state / "lab", whole=whole) as fleet:
         yield Session(
             path=path,
             cloud=cloud,

@@ -31,8 +31,9 @@ echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
 
 
 async def survey(fleet: Fleet, cloud: Cloud) -> World:
-    """Facts and images of every host, all at once; HostError names a host that did not answer."""
-    names = [host.name for host in cloud.hosts]
+    """Facts and images of every host that was reached, all at once; HostError names one that did
+    not answer."""
+    names = [host.name for host in cloud.hosts if host.name in fleet.members]
     images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
     probe = image_reference(cloud, "nova-libvirt")
     hypervisors = [host.name for host in cloud.hosts_with("compute")]

@@ -1,0 +1,84 @@
+"""A host that cannot be reached is left out, and said to be; the others are used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudwright.errors import Unreachable
+from cloudwright.execute.fleet import open_fleet
+from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site, Ssh
+from tests.contract import sshd
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
+    if why := sshd.missing():
+        pytest.skip(why)
+    with sshd.running(tmp_path) as server:
+        yield server
+
+
+def cloud_of(server: sshd.Sshd, ports: dict[str, int]) -> Cloud:
+    def ssh(port: int) -> Ssh:
+        return Ssh(
+            port=port,
+            key=str(server.directory / "user"),
+            known_hosts=str(server.directory / "known_hosts"),
+        )
+
+    return Cloud(
+        name="c",
+        sites=(Site(name="a"),),
+        hosts=tuple(
+            Host(name=name, address="127.0.0.1", site="a", roles=("control",), ssh=ssh(port))
+            for name, port in ports.items()
+        ),
+        networks=Networks(
+            management=Network(cidr="127.0.0.0/8"),
+            external=External(
+                cidr="203.0.113.0/24",
+                gateway="203.0.113.1",
+                pool_start="203.0.113.10",
+                pool_end="203.0.113.20",
+            ),
+        ),
+        api=Api(internal="127.0.0.1", external="127.0.0.1"),
+    )
+
+
+def test_the_others_are_used(server: sshd.Sshd) -> None:
+    async def story() -> None:
+        cloud = cloud_of(server, {"one": server.port, "two": sshd.free_port()})
+        async with open_fleet(cloud, server.directory, whole=False) as fleet:
+            assert (await fleet.host("one").run("echo here")).stdout == "here\n"
+            assert list(fleet.lost) == ["two"]
+            for ask in (fleet.host, fleet.engine):
+                with pytest.raises(Unreachable):
+                    ask("two")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_nobody_left_is_an_error(server: sshd.Sshd, whole: bool) -> None:
+    async def story() -> None:
+        cloud = cloud_of(server, {"one": sshd.free_port(), "two": sshd.free_port()})
+        with pytest.raises(Unreachable, match="2 hosts cannot be used"):
+            async with open_fleet(cloud, server.directory, whole=whole):
+                pass
+
+    asyncio.run(story())
+
+
+def test_who_needs_all_gets_all_or_none(server: sshd.Sshd) -> None:
+    async def story() -> None:
+        cloud = cloud_of(server, {"one": server.port, "two": sshd.free_port()})
+        with pytest.raises(Unreachable):
+            async with open_fleet(cloud, server.directory):
+                pass
+
+    asyncio.run(story())
