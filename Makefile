@@ -1,6 +1,7 @@
 # `make` lists the targets. Everything happens in .venv, which `setup` makes.
 
-CLOUD ?= examples/aio.yaml
+TOPOLOGY ?= aio
+CLOUD ?= examples/$(TOPOLOGY).yaml
 VENV := .venv
 CW := $(VENV)/bin/cloudwright
 PYTHON := $(VENV)/bin/python

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudwright.cli.lab_drill import boot, kill, link
+from cloudwright.cli.lab_drill import boot, cut, join, kill
 from cloudwright.cli.lab_run import in_lab
 from cloudwright.cli.options import columns, with_cloud
 
@@ -69,5 +69,5 @@ def status(path: Path) -> int:
     return in_lab(path, work) or 0
 
 
-for command in (kill, boot, link):
+for command in (kill, boot, cut, join):
     lab.add_command(command)

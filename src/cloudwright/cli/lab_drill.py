@@ -34,12 +34,20 @@ def boot(path: Path, names: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("site")
-@click.argument("position", type=click.Choice(["cut", "join"]))
+@click.argument("sites", nargs=-1, required=True, metavar="SITE [SITE...]")
 @with_cloud_option
-def link(path: Path, site: str, position: str) -> None:
-    """Cut SITE off from all other sites, or join it again."""
+def cut(path: Path, sites: tuple[str, ...]) -> None:
+    """Cut SITE off from all others, or just the named ones off from each other."""
     from cloudwright.lab import verbs
 
-    up = position == "join"
-    in_lab(path, lambda machine, spec: verbs.set_site_link(machine, spec, site, up=up))
+    in_lab(path, lambda machine, spec: verbs.cut(machine, spec, sites))
+
+
+@click.command()
+@click.argument("sites", nargs=-1, required=True, metavar="SITE [SITE...]")
+@with_cloud_option
+def join(path: Path, sites: tuple[str, ...]) -> None:
+    """Let SITE reach all others again, or just the named ones each other."""
+    from cloudwright.lab import verbs
+
+    in_lab(path, lambda machine, spec: verbs.join(machine, spec, sites))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
 from cloudwright.errors import HostError
+from cloudwright.lab.cuts import Uplink
 from cloudwright.lab.spec import PREFIX, LabHost, LabSpec, Link, Nic, Segment
 from cloudwright.transport.host import Host
 
@@ -75,9 +77,30 @@ async def plugged(machine: Host, spec: LabSpec) -> frozenset[str]:
     )
 
 
-async def set_link(machine: Host, link: Link, *, up: bool) -> None:
-    """Cut the link between a site and the others, or mend it."""
-    await machine.run(f"ip link set {link.segment_end} {'up' if up else 'down'}")
+async def uplinks(machine: Host, spec: LabSpec) -> dict[str, Uplink]:
+    """How each site's uplinks are; of a lab with one site, nothing."""
+    done = await machine.run("ip -json -details link")
+    there = {link["ifname"]: link for link in json.loads(done.stdout or "[]")}
+    found: dict[str, Uplink] = {}
+    for link in spec.links:
+        end = there.get(link.backbone_end, {})
+        port = end.get("linkinfo", {}).get("info_slave_data", {})
+        state: Uplink = "isolated" if port.get("isolated") else "up"
+        if "UP" not in end.get("flags", ()):
+            state = "down"
+        found[str(link.segment.site)] = state
+    return found
+
+
+async def set_uplinks(machine: Host, spec: LabSpec, states: Mapping[str, Uplink]) -> None:
+    """Make every network's uplink of each site as `states` says."""
+    lines: list[str] = []
+    for link in spec.links:
+        state = states[str(link.segment.site)]
+        isolated = "on" if state == "isolated" else "off"
+        lines.append(f"link set {link.backbone_end} type bridge_slave isolated {isolated}")
+        lines.append(f"link set {link.backbone_end} {'down' if state == 'down' else 'up'}")
+    await _ip(machine, lines)
 
 
 async def remove_devices(machine: Host, lab_id: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloudwright.errors import Locked, Missing
-from cloudwright.lab import containers, segments
+from cloudwright.lab import containers, cuts, segments
 from cloudwright.lab.containers import Found, State
 from cloudwright.lab.host_image import ensure_image
 from cloudwright.lab.keys import make_keys
@@ -119,11 +119,18 @@ async def boot(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
         await asyncio.gather(*(containers.wait_ready(machine, host) for host in chosen))
 
 
-async def set_site_link(machine: Host, spec: LabSpec, site: str, *, up: bool) -> None:
-    """Cut a site off from the others on every network, or join it again."""
-    for link in spec.links:
-        if link.segment.site == site:
-            await segments.set_link(machine, link, up=up)
+async def cut(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
+    """Cut one site off from all others, or several off from each other, on every network."""
+    uplinks = await segments.uplinks(machine, spec)
+    pairs = cuts.pairs_cut(uplinks) | cuts.meant(sites, tuple(uplinks))
+    await segments.set_uplinks(machine, spec, cuts.uplinks_for(pairs, tuple(uplinks)))
+
+
+async def join(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
+    """Undo `cut`."""
+    uplinks = await segments.uplinks(machine, spec)
+    pairs = cuts.pairs_cut(uplinks) - cuts.meant(sites, tuple(uplinks))
+    await segments.set_uplinks(machine, spec, cuts.uplinks_for(pairs, tuple(uplinks)))
 
 
 def _well(one: Found | None, command: str, *, cabled: bool) -> bool:
