@@ -14,6 +14,7 @@ import pymysql
 import pytest
 
 from tests.cloud.tool import Tool, eventually
+from tests.machine.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
 CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")
@@ -104,6 +105,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
     tool = Tool(directory)
     tool.run("doctor", "--fix")
     tool.run("images", "build", seconds=1800)
+    remove_labs_in("10.67.0.")
     try:
         tool.run("lab", "up")
         tool.run("apply", "--yes", *CLUSTERS)
