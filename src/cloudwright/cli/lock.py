@@ -59,7 +59,8 @@ async def _status(path: Path) -> int:
 async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
     from cloudwright.execute.lock.breaking import break_lock, is_free, is_held, lines_of
     from cloudwright.execute.lock.reached import open_ledger
-    from cloudwright.execute.record import new_record
+    from cloudwright.execute.record import RUNS, new_record
+    from cloudwright.execute.session import STATE_DIRECTORY
     from cloudwright.model.load import load
 
     cloud = load(path)
@@ -72,6 +73,7 @@ async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
         what = f"This breaks the lock of the cloud {cloud.name}"
         confirm_name(what, cloud.name, cloud.name if yes else given)
         record = await new_record(path, cloud, "lock break", reason)
-        after = await break_lock(ledger, seen, record)
+        runs = path.resolve().parent / STATE_DIRECTORY / RUNS
+        after = await break_lock(ledger, seen, record, runs)
     click.echo("\n".join(lines_of(after)))
     return 0 if is_free(after) else HELD

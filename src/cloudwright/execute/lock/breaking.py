@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 
 from cloudwright.execute.lock.decide import Unknown, majority
 from cloudwright.execute.lock.ledger import Ledger, Page, Pages
-from cloudwright.execute.record import DONE, Record, to_line
+from cloudwright.execute.record import DONE, Record, to_line, write_record
 
 
 def lines_of(pages: Pages) -> tuple[str, ...]:
@@ -15,8 +16,8 @@ def lines_of(pages: Pages) -> tuple[str, ...]:
     return tuple(f"{host}: {_says(page)}" for host, page in pages.items())
 
 
-async def break_lock(ledger: Ledger, seen: Pages, record: Record) -> Pages:
-    """Remove the entries that were `seen`, and leave a record of it on every host.
+async def break_lock(ledger: Ledger, seen: Pages, record: Record, runs: Path) -> Pages:
+    """Remove the entries that were `seen`, and leave a record of it on every host and in `runs`.
 
     An entry of another run than was seen stays: somebody else has the cloud by now. Returns what
     stands on the hosts afterwards.
@@ -28,6 +29,7 @@ async def break_lock(ledger: Ledger, seen: Pages, record: Record) -> Pages:
     }
     await ledger.drop(entries)
     ended = dataclasses.replace(record, ended=time.time(), result=DONE)
+    write_record(runs, ended)
     await ledger.end(record.run, to_line(ended), b"")
     return await ledger.peek()
 
