@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from cloudwright.declare.image import Image
+from cloudwright.declare.image import Image, Schema
 from cloudwright.errors import Missing
 from cloudwright.execute.build_settings import apt_conf, lay_out, python_index
 from cloudwright.execute.debian import Apt
-from cloudwright.images.recipe import make_recipes
+from cloudwright.images.extend_start import images_of
+from cloudwright.images.recipe import BASE, DATABASE, make_recipes
 from cloudwright.images.release import (
     SHARED,
     Release,
@@ -24,7 +25,7 @@ from cloudwright.images.release import (
 from cloudwright.services import SERVICES
 
 RELEASE = load_release("2026.2")
-DECLARED = tuple(service.image for service in SERVICES if service.image)
+DECLARED = images_of(SERVICES)
 GLANCE = Image(
     name="glance", parent=SHARED, projects=("glance",), packages=("qemu-utils",), users=("glance",)
 )
@@ -60,8 +61,41 @@ def test_a_shared_lock_changes_all_that_stands_on_it() -> None:
 
 
 def test_users_are_made_before_packages_make_them() -> None:
-    text = make_recipes((GLANCE,), RELEASE)[-1].text
-    assert text.index("/mnt/users glance:42415") < text.index("/mnt/packages qemu-utils")
+    base, *_, glance = make_recipes((GLANCE,), RELEASE)
+    assert base.name == BASE
+    assert "glance:42415:glance" in base.text
+    assert "hacluster:42486:haclient" in base.text
+    assert glance.text.index("/mnt/users glance") < glance.text.index("/mnt/packages qemu-utils")
+
+
+def test_what_a_schema_is_made_with_comes_first_and_decides() -> None:
+    made = replace(
+        GLANCE, schemas=(Schema(database="glance", section="database", command="glance-manage x"),)
+    )
+    server = Image(name=DATABASE)
+    recipes = {recipe.name: recipe for recipe in make_recipes((made, server), RELEASE)}
+    assert list(recipes).index(DATABASE) < list(recipes).index("glance")
+    assert recipes["glance"].needs == (DATABASE,)
+    assert "glance database 'glance-manage x'" in recipes["glance"].text
+    before, after = digests(made, server), digests(made, replace(server, packages=("socat",)))
+    assert [name for name in before if before[name] != after[name]] == [DATABASE, "glance"]
+    with pytest.raises(ValueError, match=DATABASE):
+        make_recipes((made,), RELEASE)
+
+
+def test_a_prefix_is_in_every_name_that_a_recipe_uses() -> None:
+    recipes = make_recipes(DECLARED, RELEASE, prefix="registry.example/cloud")
+    text = "".join(recipe.text for recipe in recipes)
+    assert "FROM registry.example/cloud/base:2026.2" in text
+    assert "from=registry.example/cloud/mariadb:2026.2" in text
+    assert "localhost/" not in text
+
+
+def test_a_program_of_an_image_is_in_its_digest_and_no_other() -> None:
+    plain, other = Image(name="plain"), Image(name="other")
+    before = digests(plain, other)
+    after = digests(replace(plain, programs={"hello": "#!/bin/sh\n"}), other)
+    assert [name for name in before if before[name] != after[name]] == ["plain"]
 
 
 @pytest.mark.parametrize(

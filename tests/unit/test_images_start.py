@@ -6,12 +6,18 @@ import grp
 import json
 import os
 import pwd
+import re
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 START = Path(__file__).parents[2] / "src/cloudwright/images/start"
 CONFIG = "var/lib/kolla/config_files"
@@ -200,17 +206,76 @@ def test_sudo_may_not_choose_the_root(tree: Tree) -> None:
     assert "--root" in tree.run(code=1, SUDO_UID="1")
 
 
+def authority(name: str) -> str:
+    """A certificate authority of that name, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def trusts(folder: Path, pem: str) -> bool:
+    """Whether OpenSSL finds the authority in a folder of hash links."""
+    done = subprocess.run(
+        ["openssl", "verify", "-no-CAfile", "-no-CAstore", "-CApath", folder],
+        input=pem,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
 def test_authorities_are_trusted_and_forgotten(tree: Tree) -> None:
-    tree.write("etc/ssl/certs/ca-certificates.crt", "image\n")
-    tree.write(f"{CONFIG}/ca-certificates/root.crt", "mine\n")
+    certs = "etc/ssl/certs"
+    mine, second, gone = authority("mine"), authority("second"), authority("gone")
+    tree.write(f"{certs}/ca-certificates.crt", "image\n")
+    tree.write(f"{CONFIG}/ca-certificates/root.crt", mine + second)
+    tree.write(f"{CONFIG}/ca-certificates/gone.pem", gone)
     tree.config()
     tree.run("--start")
     tree.run("--start")
-    assert tree.text("etc/ssl/certs/ca-certificates.crt").count("mine") == 1
-    assert tree.text("usr/local/share/ca-certificates/kolla-customca-root.crt") == "mine\n"
+    bundle = tree.text(f"{certs}/ca-certificates.crt")
+    assert [bundle.count(pem.strip()) for pem in (mine, second, gone)] == [1, 1, 1]
+    assert tree.text("usr/local/share/ca-certificates/kolla-customca-root.crt") == mine
+    # The links are absolute, for the container's own root; here they must stay in the tree.
+    for link in (tree.root / certs).iterdir():
+        if link.is_symlink():
+            target = tree.root / os.readlink(link).lstrip("/")
+            assert re.fullmatch(r"[0-9a-f]{8}\.0", link.name)
+            link.unlink()
+            link.symlink_to(target)
+    assert all(trusts(tree.root / certs, pem) for pem in (mine, second, gone))
+    (tree.root / CONFIG / "ca-certificates/gone.pem").unlink()
+    tree.run("--start")
+    assert gone.strip() not in tree.text(f"{certs}/ca-certificates.crt")
+    assert len([p for p in (tree.root / certs).iterdir() if p.is_symlink()]) == 2
     (tree.root / CONFIG / "ca-certificates/root.crt").unlink()
     tree.run("--start")
-    assert tree.text("etc/ssl/certs/ca-certificates.crt") == "image\n"
+    assert tree.text(f"{certs}/ca-certificates.crt") == "image\n"
+    assert [p.name for p in (tree.root / certs).iterdir()] == ["ca-certificates.crt"]
+
+
+def test_two_authorities_of_one_name_both_have_a_link(tree: Tree) -> None:
+    tree.write("etc/ssl/certs/ca-certificates.crt", "image\n")
+    tree.write(f"{CONFIG}/ca-certificates/old.crt", authority("root"))
+    tree.write(f"{CONFIG}/ca-certificates/new.crt", authority("root"))
+    tree.write(f"{CONFIG}/ca-certificates/odd.crt", "no certificate\n")
+    tree.config()
+    tree.run("--start")
+    links = sorted(p.suffix for p in (tree.root / "etc/ssl/certs").iterdir() if p.is_symlink())
+    assert links == [".0", ".1"]
 
 
 def test_start_waits_for_what_it_needs(tree: Tree) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudwright.cli.asking import confirmed, may_ask, with_reason
+from cloudwright.cli.images_push import bring_images
 from cloudwright.cli.options import tell_lost, tell_warnings, with_cloud_and_plan
 from cloudwright.cli.selection import plan_text, selection_of, with_selection
 
@@ -60,6 +61,7 @@ async def _apply(
     async with open_session(path, SERVICES, whole=False) as session:
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
+        await bring_images(session, "apply", ask=ask, plain=plain, hosts=hosts)
         if file:
             proposal = await propose_again(session, await read(session, file))
         else:

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cloudwright.cli.images_push import push
 from cloudwright.cli.options import columns
 
 RELEASE = "2026.2"
+
+Verb = Callable[..., Any]
+
+
+def of_release(verb: Verb) -> Verb:
+    """Give the verb `release` and `prefix`: those of `-c CLOUD`, or of `--release`."""
+
+    @click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+    @click.option(
+        "-c",
+        "--cloud",
+        metavar="CLOUD",
+        type=click.Path(path_type=Path),
+        help="Take the release, and `images: prefix`, from this cloud's file.",
+    )
+    @functools.wraps(verb)
+    def wrapped(*, release: str, cloud: Path | None, **rest: Any) -> Any:
+        from cloudwright.images.recipe import PREFIX
+        from cloudwright.model.load import load
+
+        if cloud is None:
+            return verb(release=release, prefix=PREFIX, **rest)
+        loaded = load(cloud)
+        return verb(release=loaded.release, prefix=loaded.images.prefix, **rest)
+
+    return wrapped
 
 
 @click.group()
@@ -19,14 +49,19 @@ def images() -> None:
 
 @images.command()
 @click.argument("names", nargs=-1)
-@click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+@of_release
 @click.option("--fresh", is_flag=True, help="Build again what is there already.")
 @click.option(
     "--from", "base_from", metavar="IMAGE", help="Begin with this, not with our own Debian."
 )
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="At once.")
 def build(
-    names: tuple[str, ...], release: str, fresh: bool, base_from: str | None, jobs: int
+    names: tuple[str, ...],
+    release: str,
+    fresh: bool,
+    base_from: str | None,
+    jobs: int,
+    prefix: str,
 ) -> None:
     """Build all images, or those NAMES and what they stand on.
 
@@ -34,25 +69,32 @@ def build(
     them in an image. An image whose recipe did not change is not built again.
     """
     from cloudwright.execute.build import build as build_images
+    from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
-    declared = tuple(service.image for service in SERVICES if service.image)
     work = build_images(
-        declared, release, tell=click.echo, only=names, fresh=fresh, jobs=jobs, base_from=base_from
+        images_of(SERVICES),
+        release,
+        tell=click.echo,
+        prefix=prefix,
+        only=names,
+        fresh=fresh,
+        jobs=jobs,
+        base_from=base_from,
     )
     built = asyncio.run(work)
     click.echo(f"{len(built)} images built" if built else "nothing to do: all images are there")
 
 
 @images.command("list")
-@click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
-def list_(release: str) -> int:
+@of_release
+def list_(release: str, prefix: str) -> int:
     """List every image, its size, and whether it is as its recipe says. Exits 1 if one is not."""
     from cloudwright.execute.build import found_images
+    from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
-    declared = tuple(service.image for service in SERVICES if service.image)
-    rows = asyncio.run(found_images(declared, release))
+    rows = asyncio.run(found_images(images_of(SERVICES), release, prefix))
     table = [
         (r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state) for r in rows
     ]
@@ -85,3 +127,6 @@ def options(names: tuple[str, ...], release: str, write: Path | None) -> int:
         state = ("written" if write else "differs") if name in changed else "as kept"
         click.echo(f"{name}: {len(text) // 1024} KiB, {state}")
     return 1 if changed and not write else 0
+
+
+images.add_command(push)

@@ -26,13 +26,21 @@ def lab() -> None:
 
 
 @lab.command()
+@click.option(
+    "--own-store/--shared-store",
+    default=None,
+    help="Whether hosts start without this machine's container images, as real ones do.",
+)
 @with_cloud
-def up(path: Path) -> None:
-    """Make or mend the hosts that CLOUD names; what is well is left alone."""
+def up(path: Path, own_store: bool | None) -> None:
+    """Make or mend the hosts that CLOUD names; what is well is left alone.
+
+    Hosts share this machine's container images, so that nothing is copied, unless --own-store.
+    """
     from cloudwright.lab import verbs
 
     async def work(machine: Host, spec: LabSpec) -> None:
-        started = await verbs.up(machine, spec, click.echo)
+        started = await verbs.up(machine, spec, click.echo, own_store=own_store)
         click.echo(f"{len(spec.hosts)} lab hosts are up, {len(started)} of them started now")
 
     in_lab(path, work)

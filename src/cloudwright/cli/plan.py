@@ -40,12 +40,14 @@ async def _plan(
     from cloudwright.execute.session import open_session
     from cloudwright.plan.estimate import expected_json
     from cloudwright.plan.explain import explain_json
+    from cloudwright.plan.explain import what as explain_action
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
         proposal = await propose(session, selection_of(session, only, hosts))
+        _, images = await session.delivery(hosts)
         if out:
             await save(session, proposal.contract, out)
     if as_json:
@@ -54,6 +56,9 @@ async def _plan(
         click.echo(json.dumps(whole, indent=2))
     else:
         click.echo(plan_text(proposal, SERVICES, whole=True))
+        for lack in images.planned:
+            what = explain_action(lack.step.action)
+            click.echo(f"{lack.step.host} gets {what} first; whether KVM works shows then")
         if out:
             click.echo(f"written to {out}")
     return 0 if proposal.plan.is_empty else CHANGES

@@ -181,6 +181,7 @@ class Job:
     probe: str
     ready: str = ""
     fills: str = ""  # a database of its own, empty before
+    shortcut: str = ""  # a shell line before the command, which may do its work faster and end
     each: str = ""  # a role: once for each of its hosts, run on the first host of `like`
     needs: tuple[str, ...] = ()
     environment: Callable[[At], Mapping[str, str]] = lambda at: {}
@@ -189,15 +190,27 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
-    """A database with a user of its own (the same name), and the command that makes its schema."""
+    """A database with a user of its own (the same name), and upstream's commands for its schema.
+
+    `create` makes the schema, whatever is there, run as a job like the container `like`; it finds
+    the database as `connection` in `section` of the file `conf`. `expand`, `migrate` and
+    `contract` are the phases of an upgrade: old code still runs until the last one. `online`
+    moves data once the new code runs. `apart` keeps it out of KOLLA_BOOTSTRAP and the like: under
+    the contract, its deployer configures and runs it as another database.
+    """
 
     name: str
     user: str
-    create: str = ""  # run as a job like `like`
+    create: str = ""
     like: str = ""
+    conf: str = ""
+    section: str = "database"
     needs: tuple[str, ...] = ()
-    expand: str = ""  # for upgrades: old code still runs
-    contract: str = ""  # once no old code is left
+    expand: str = ""
+    migrate: str = ""
+    contract: str = ""
+    online: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,6 +246,7 @@ class Service:
 
     `needs` are the services that must be ready before any container of this one starts.
     `secrets` declares those that are not plain passwords (certificates, keys, hashes).
+    `upgrade_check` is upstream's own command that says whether an upgrade may begin.
     """
 
     name: str
@@ -244,6 +258,7 @@ class Service:
     jobs: tuple[Job, ...] = ()
     switches: tuple[SwitchSettings, ...] = ()
     queue_users: tuple[QueueUser, ...] = ()
+    upgrade_check: str = ""
     identity_user: str = ""  # a Keystone user in project `service`, with that password
     secrets: Callable[[Cloud], tuple[Secret, ...]] = lambda cloud: ()
 

@@ -1,4 +1,4 @@
-"""The few files that are not INI, rendered from a template that lies beside their service."""
+"""The few files that are not INI, beside their service: templates, and programs as they are."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def render(package: str, name: str, **values: object) -> str:
 def resource(package: str, *path: str) -> str:
     """The text of a file that lies beside `package`'s modules, as it is."""
     return files(package).joinpath(*path).read_text(encoding="utf-8")
+
+
+def programs(package: str, *names: str) -> dict[str, str]:
+    """Name → text of files of `package`, as an image's `programs` are declared."""
+    return {name: resource(package, name) for name in names}

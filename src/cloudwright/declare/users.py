@@ -1,21 +1,62 @@
-"""The users of the Kolla images: name → uid (= gid), never reused."""
+"""The users of the Kolla images: name → uid (= gid), never reused; every image has them all."""
 
 from __future__ import annotations
 
 KOLLA_USERS: dict[str, int] = {
     "kolla": 42400,
+    "ansible": 42401,
+    "aodh": 42402,
+    "barbican": 42403,
+    "bifrost": 42404,
+    "ceilometer": 42405,
+    "cinder": 42407,
+    "cloudkitty": 42408,
+    "collectd": 42409,
+    "designate": 42411,
+    "etcd": 42413,
     "glance": 42415,
+    "gnocchi": 42416,
+    "grafana": 42417,
+    "heat": 42418,
     "horizon": 42420,
+    "ironic": 42422,
     "keystone": 42425,
     "qemu": 42427,
+    "magnum": 42428,
+    "manila": 42429,
+    "mistral": 42430,
     "mysql": 42434,
     "neutron": 42435,
     "nova": 42436,
+    "octavia": 42437,
     "rabbitmq": 42439,
+    "tacker": 42446,
+    "td-agent": 42447,
+    "trove": 42449,
+    "watcher": 42451,
     "haproxy": 42454,
     "memcached": 42457,
+    "blazar": 42471,
+    "prometheus": 42472,
     "libvirt": 42473,
+    "fluentd": 42474,
     "openvswitch": 42476,
+    "hugetlbfs": 42477,
+    "nfast": 42481,
     "placement": 42482,
+    "cyborg": 42483,
+    "masakari": 42485,
+    "hacluster": 42486,
+    "proxysql": 42487,
+    "letsencrypt": 42488,
+    "opensearch": 42490,
+    "skyline": 42491,
+    "opensearch-dashboards": 42492,
+    "hsmusers": 42493,
+    "valkey": 42494,
+    "kerbside": 42495,
 }
 """Source: the Kolla image contract's registry of users (42400 + n)."""
+
+KOLLA_GROUPS: dict[str, str] = {"hacluster": "haclient"}
+"""The users whose own group has another name."""

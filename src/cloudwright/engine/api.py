@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -164,6 +164,19 @@ class Engine(Protocol):
 
     async def image_id(self, reference: str) -> str:
         """The id of the image that a tag, an id or a digest stands for."""
+        ...
+
+    async def layers(self, reference: str) -> tuple[str, ...]:
+        """The digests (SHA-256 in hexadecimal) of an image's layers, the lowest first."""
+        ...
+
+    async def load(self, chunks: AsyncIterable[bytes]) -> None:
+        """Take in the images of an archive, as `podman save` and `docker save` make it.
+
+        A layer that the host has need not be in it but as an empty file. Images keep their ids;
+        a tag that another image had is taken from that. EngineError when the archive is damaged
+        or there is no space; what the engine had before stays.
+        """
         ...
 
     async def containers(self) -> tuple[ContainerState, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ from cloudwright.engine.api import (
     State,
     StoredVolume,
 )
+from cloudwright.engine.fake_images import FakeImages
 from cloudwright.engine.quirks import PODMAN
 from cloudwright.engine.request import create_body
 from cloudwright.errors import EngineError
@@ -97,7 +98,7 @@ class FakeEngine:
         command: Command = says_nothing,
     ) -> None:
         self._host = host
-        self._images = list(images)
+        self._images = FakeImages(host, images)
         self._program = program
         self._command = command
         self._containers: dict[str, _Container] = {}
@@ -117,13 +118,7 @@ class FakeEngine:
 
     def add_image(self, tag: str, labels: Mapping[str, str] | None = None) -> ContainerImage:
         """Put an image on the host, as a build would; an older one loses the tag."""
-        content = f"{tag} {sorted((labels or {}).items())} {len(self._images)}"
-        new = ContainerImage(
-            id=hashlib.sha256(content.encode()).hexdigest(), tags=(tag,), labels=labels or {}
-        )
-        older = [replace(i, tags=tuple(t for t in i.tags if t != tag)) for i in self._images]
-        self._images = [*older, new]
-        return new
+        return self._images.build(tag, labels or {})
 
     def reboot(self) -> None:
         """End everything at once and start what restarts when a host boots."""
@@ -142,12 +137,23 @@ class FakeEngine:
     async def images(self) -> tuple[ContainerImage, ...]:
         """Every container image on the host."""
         await self._begin("images", "")
-        return tuple(self._images)
+        return self._images.all()
 
     async def image_id(self, reference: str) -> str:
         """The id of the image that `reference` stands for."""
         await self._begin("image_id", reference)
-        return self._image(reference).id
+        return self._images.find(reference).id
+
+    async def layers(self, reference: str) -> tuple[str, ...]:
+        """The digests of an image's layers."""
+        await self._begin("layers", reference)
+        return self._images.layers(self._images.find(reference).id)
+
+    async def load(self, chunks: AsyncIterable[bytes]) -> None:
+        """Take in the images of an archive."""
+        failure = await self._begin("load", "")
+        self._images.take(b"".join([chunk async for chunk in chunks]))
+        self._end(failure)
 
     async def containers(self) -> tuple[ContainerState, ...]:
         """Every container on the host."""
@@ -162,7 +168,7 @@ class FakeEngine:
     async def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""
         failure = await self._begin("create", spec.name)
-        image = self._image(spec.image)
+        image = self._images.find(spec.image)
         if not spec.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
             raise self._error(400, f"not a name: {spec.name}")
         if spec.name in self._containers:
@@ -370,13 +376,6 @@ class FakeEngine:
         if len(found) != 1:
             raise self._error(404, f"no such container: {name}")
         return found[0]
-
-    def _image(self, reference: str) -> ContainerImage:
-        for image in self._images:
-            bare = reference.removeprefix("sha256:")
-            if reference in image.tags or (len(bare) >= 12 and image.id.startswith(bare)):
-                return image
-        raise self._error(404, f"no such image: {reference}")
 
     def _seen(self, container: _Container, *, inspected: bool) -> ContainerState:
         started = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,6 +101,31 @@ class HttpEngine:
         """The id of the image that `reference` stands for."""
         answer = await self._get(f"/images/{quote(reference, safe='/:@')}/json")
         return request.bare_id(str(answer["Id"]))
+
+    async def layers(self, reference: str) -> tuple[str, ...]:
+        """The digests of an image's layers."""
+        answer = await self._get(f"/images/{quote(reference, safe='/:@')}/json")
+        return tuple(request.bare_id(layer) for layer in answer["RootFS"].get("Layers") or ())
+
+    async def load(self, chunks: AsyncIterable[bytes]) -> None:
+        """Take in the images of an archive."""
+        path = "/images/load"
+        try:
+            answer = await self._client.post(
+                path,
+                params={"quiet": "true"},
+                content=chunks,
+                headers={"Content-Type": "application/x-tar"},
+                timeout=None,
+            )
+        except httpx.TransportError as error:
+            raise self._silent(f"POST {path}", error) from error
+        if answer.is_error:
+            raise self._refused(f"POST {path}", answer.status_code, answer.content)
+        # The answer has begun before the work has: what went wrong after that is in its lines.
+        for line in answer.text.splitlines():
+            if wrong := request.stream_error(line):
+                raise self._refused(f"POST {path}", 500, json.dumps({"message": wrong}).encode())
 
     async def containers(self) -> tuple[ContainerState, ...]:
         """Every container on the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any, cast, get_args
 
@@ -125,6 +126,15 @@ def volume_of(item: dict[str, Any]) -> StoredVolume:
         labels=item.get("Labels") or {},
         path=str(item.get("Mountpoint", "")),
     )
+
+
+def stream_error(line: str) -> str:
+    """The error that one line of a progress stream tells of; "" for any other line."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return ""
+    return str(said.get("error") or "") if isinstance(said, dict) else ""
 
 
 def bare_id(text: str) -> str:

@@ -28,6 +28,7 @@ from cloudwright.execute.debian import find_apt, mmdebstrap
 from cloudwright.images.recipe import (
     DEBIAN_PACKAGES,
     DIGEST_LABEL,
+    PREFIX,
     Recipe,
     build_scripts,
     make_recipes,
@@ -55,6 +56,7 @@ class _Work:
     """One run of builds: what is shared by all of them."""
 
     release: Release
+    prefix: str
     folder: Path
     index: PythonIndex
     logs: Path
@@ -69,6 +71,7 @@ async def build(
     release: str,
     *,
     tell: Callable[[str], None],
+    prefix: str = PREFIX,
     only: Sequence[str] = (),
     fresh: bool = False,
     jobs: int = 2,
@@ -76,24 +79,28 @@ async def build(
 ) -> dict[str, str]:
     """Build what is missing or not as its recipe says; returns name → image ID of what was built.
 
-    `only` names the images to see to, with what they stand on; `fresh` builds them in any case;
+    `prefix` is the registry and folder of their names; `only` names the images to see to, with
+    what they stand on; `fresh` builds them in any case;
     `jobs` is how many at once; `base_from` is an image to begin with in place of a Debian of
     our own making. Raises Missing for an unknown name or a tool that is not there, and
     CommandFailed, with the log's path, for a build that went wrong; the others are stopped.
     """
     known = load_release(release)
-    recipes = _chosen(make_recipes(images, known, base_from=base_from), only)
+    recipes = _chosen(make_recipes(images, known, prefix=prefix, base_from=base_from), only)
     async with _alone(tell):
-        there = {row.name: row for row in await _found(recipes, release)}
+        there = {row.name: row for row in await _found(recipes, release, prefix)}
         wanted = [r for r in recipes if fresh or there[r.name].state != "current"]
         if not wanted:
             return {}
-        return await _build_all(wanted, known, tell, jobs, debian=base_from is None)
+        return await _build_all(wanted, known, prefix, tell, jobs, debian=base_from is None)
 
 
-async def found_images(images: Sequence[Image], release: str) -> list[FoundImage]:
+async def found_images(
+    images: Sequence[Image], release: str, prefix: str = PREFIX
+) -> list[FoundImage]:
     """Each declared image and what it stands on, as this machine's store has it."""
-    return await _found(make_recipes(images, load_release(release)), release)
+    recipes = make_recipes(images, load_release(release), prefix=prefix)
+    return await _found(recipes, release, prefix)
 
 
 @contextlib.asynccontextmanager
@@ -113,13 +120,14 @@ async def _alone(tell: Callable[[str], None]) -> AsyncIterator[None]:
 async def _build_all(
     wanted: Sequence[Recipe],
     release: Release,
+    prefix: str,
     tell: Callable[[str], None],
     jobs: int,
     *,
     debian: bool,
 ) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="cloudwright-build.", dir="/var/tmp") as scratch:
-        work = await _prepare(Path(scratch), release, tell, jobs)
+        work = await _prepare(Path(scratch), release, prefix, tell, jobs)
         began = time.monotonic()
         if debian and any(not recipe.parent for recipe in wanted):
             await _make_debian(work)
@@ -128,12 +136,12 @@ async def _build_all(
         return work.built
 
 
-async def _found(recipes: Sequence[Recipe], release: str) -> list[FoundImage]:
+async def _found(recipes: Sequence[Recipe], release: str, prefix: str) -> list[FoundImage]:
     listed = json.loads(await call(("podman", "images", "--format", "json")) or "[]")
     tagged = {name: entry for entry in listed for name in entry.get("Names") or ()}
     rows = []
     for recipe in recipes:
-        names = [reference(name, release) for name in (recipe.name, *recipe.names)]
+        names = [reference(name, release, prefix) for name in (recipe.name, *recipe.names)]
         entries = [tagged.get(name, {}) for name in names]
         digests = {(entry.get("Labels") or {}).get(DIGEST_LABEL) for entry in entries}
         state = "current" if digests == {recipe.digest} else "stale"
@@ -157,14 +165,21 @@ def _chosen(recipes: Sequence[Recipe], only: Sequence[str]) -> list[Recipe]:
         name = aliases.get(asked, asked)
         if name not in by_name:
             raise Missing(f"no image {asked}", hint=f"known: {', '.join(by_name)}")
-        while name:
-            chosen.add(name)
-            name = by_name[name].parent
+        _add(name, by_name, chosen)
     return [recipe for recipe in recipes if recipe.name in chosen]
 
 
+def _add(name: str, by_name: Mapping[str, Recipe], chosen: set[str]) -> None:
+    """The recipe of that name, and all that it stands on or needs."""
+    chosen.add(name)
+    recipe = by_name[name]
+    for other in (recipe.parent, *recipe.needs):
+        if other:
+            _add(other, by_name, chosen)
+
+
 async def _prepare(
-    scratch: Path, release: Release, tell: Callable[[str], None], jobs: int
+    scratch: Path, release: Release, prefix: str, tell: Callable[[str], None], jobs: int
 ) -> _Work:
     apt, pip, uv = await asyncio.gather(find_apt(LocalHost()), pip_settings(), find_uv())
     index = python_index(pip, os.environ)
@@ -188,7 +203,15 @@ async def _prepare(
     for path in (logs, *(target for target, _ in _kept())):
         path.mkdir(parents=True, exist_ok=True)
     turns = asyncio.Semaphore(jobs)
-    return _Work(release=release, folder=folder, index=index, logs=logs, tell=tell, turns=turns)
+    return _Work(
+        release=release,
+        prefix=prefix,
+        folder=folder,
+        index=index,
+        logs=logs,
+        tell=tell,
+        turns=turns,
+    )
 
 
 def _kept() -> tuple[tuple[Path, str], ...]:
@@ -199,7 +222,7 @@ def _kept() -> tuple[tuple[Path, str], ...]:
 
 async def _make_debian(work: _Work) -> None:
     began = time.monotonic()
-    tag = scaffold_reference(work.release)
+    tag = scaffold_reference(work.release, work.prefix)
     apt = await find_apt(LocalHost())
     tree = work.folder.parent / "debian.tar"
     script = mmdebstrap(apt, packages=DEBIAN_PACKAGES, hooks=())
@@ -227,17 +250,20 @@ async def _run_all(work: _Work, wanted: Sequence[Recipe]) -> None:
 
 
 async def _build(work: _Work, recipe: Recipe) -> None:
-    if parent := work.done.get(recipe.parent):
-        await parent
+    for name in (recipe.parent, *recipe.needs):
+        if other := work.done.get(name):
+            await other
     async with work.turns:
         work.tell(f"{recipe.name}: building")
         began = time.monotonic()
         file = work.folder.parent / f"Containerfile.{recipe.name}"
         file.write_text(recipe.text, "utf-8")
+        for name, text in recipe.files.items():
+            (work.folder.parent / "context" / name).write_text(text, "utf-8")
         log = work.logs / f"{recipe.name}.log"
         await call(_command(work, recipe, file), log=log)
-        release = work.release.name
-        tags = [reference(name, release) for name in (recipe.name, *recipe.names)]
+        release, prefix = work.release.name, work.prefix
+        tags = [reference(name, release, prefix) for name in (recipe.name, *recipe.names)]
         if tags[1:]:
             await call(("podman", "tag", *tags))
         found = await call(("podman", "image", "inspect", "--format", "{{.Id}}", tags[0]))
@@ -257,7 +283,7 @@ def _command(work: _Work, recipe: Recipe, file: Path) -> tuple[str, ...]:
         # No engine's sandbox: the recipes are ours, and a machine's limits cannot get in the way.
         *("--isolation=chroot", "--network=host", *mounts),
         f"--label={DIGEST_LABEL}={recipe.digest}",
-        f"--tag={reference(recipe.name, work.release.name)}",
+        f"--tag={reference(recipe.name, work.release.name, work.prefix)}",
         f"--file={file}",
         str(work.folder.parent / "context"),
     )

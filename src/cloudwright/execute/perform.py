@@ -13,6 +13,7 @@ from cloudwright.errors import CloudError, EngineError, HostError, StepFailed
 from cloudwright.execute import labels
 from cloudwright.execute.config import started_command, starting_command, write_config
 from cloudwright.execute.container import job_name, spec_of
+from cloudwright.execute.delivery import bring_images
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.health import probe
 from cloudwright.execute.links import Links
@@ -24,6 +25,7 @@ from cloudwright.execute.turn import await_turn
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.render import CONFIG_DIRECTORY
 from cloudwright.plan.steps import (
+    BringImages,
     ContainerBody,
     MakeDatabase,
     MakeIdentity,
@@ -86,6 +88,8 @@ async def perform(step: Step, doing: Doing) -> None:
             await _retry(lambda: _make_central(entry, doing, engine), doing)
         case SetSwitch() as action:
             await set_switch(engine, action)
+        case BringImages() as images:
+            await bring_images(engine, images, doing.waits)
         case RemoveContainer(container=container):
             await _remove(engine, container, 60)
             directory = shlex.quote(f"{CONFIG_DIRECTORY}/{container}")

@@ -16,12 +16,13 @@ from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
 from cloudwright.execute.observe import observe
 from cloudwright.execute.record import RUNS, new_record
 from cloudwright.execute.run import execute as run_plan
-from cloudwright.execute.survey import survey
+from cloudwright.execute.survey import holdings, survey
 from cloudwright.execute.vault import Vault
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
+from cloudwright.operations.deliver import deliver
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
 from cloudwright.plan.changes import Sources
 from cloudwright.plan.checks import check
@@ -85,6 +86,11 @@ class Session:
         record = await new_record(self.path, self.cloud, verb, reason)
         async with changing(self.ledger, record, self.state / RUNS, say, seen) as change:
             yield change
+
+    async def delivery(self, hosts: Sequence[str] = ()) -> tuple[Blueprint, Plan]:
+        """What brings the images of this machine to the hosts (all, or these) that lack some."""
+        images = await holdings(self.fleet, self.cloud)
+        return deliver(self.cloud, self.services, images, hosts)
 
     async def execute(self, change: Change, blueprint: Blueprint, plan: Plan, tell: Tell) -> None:
         """Do the plan as part of a change; journal and logs go to that run's directory.

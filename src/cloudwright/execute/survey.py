@@ -8,9 +8,11 @@ import time
 
 from cloudwright.errors import HostError
 from cloudwright.execute.fleet import Fleet
+from cloudwright.execute.image_store import local_image_ids
 from cloudwright.execute.kvm import kvm_works
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts, Interface
+from cloudwright.operations.deliver import Holdings
 from cloudwright.plan.blueprint import World
 from cloudwright.plan.body import image_reference
 from cloudwright.transport.host import Host
@@ -33,15 +35,33 @@ echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
 async def survey(fleet: Fleet, cloud: Cloud) -> World:
     """Facts and images of every host that was reached, all at once; HostError names one that did
     not answer."""
-    names = [host.name for host in cloud.hosts if host.name in fleet.members]
-    images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
-    probe = image_reference(cloud, "nova-libvirt")
-    hypervisors = [host.name for host in cloud.hosts_with("compute")]
+    images = await holdings(fleet, cloud)
+    names = list(images.held)
+    probe = images.ids.get(image_reference(cloud, "nova-libvirt"), "")
+    # Where the image is not yet, KVM is not tried: what was found once is kept on the host.
+    hypervisors = [
+        h.name for h in cloud.hosts_with("compute") if probe in images.held.get(h.name, ())
+    ]
     facts = await asyncio.gather(
         *(_facts(fleet, name, probe if name in hypervisors else "") for name in names)
     )
+    return World(facts=dict(zip(names, facts, strict=True)), image_ids=images.ids)
+
+
+async def holdings(fleet: Fleet, cloud: Cloud) -> Holdings:
+    """The container images here and on every host that was reached.
+
+    Which content a reference stands for is said by this machine where it has the image, since it
+    is what builds and sends them; else by the hosts.
+    """
+    names = [host.name for host in cloud.hosts if host.name in fleet.members]
+    local, images = await asyncio.gather(
+        local_image_ids(cloud.images.prefix),
+        asyncio.gather(*(fleet.engine(name).images() for name in names)),
+    )
     ids = {tag: image.id for found in images for image in found for tag in image.tags}
-    return World(facts=dict(zip(names, facts, strict=True)), image_ids=ids)
+    held = [frozenset(image.id for image in found) for found in images]
+    return Holdings(local=local, held=dict(zip(names, held, strict=True)), ids={**ids, **local})
 
 
 async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:

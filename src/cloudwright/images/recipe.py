@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from cloudwright.declare.image import Image
-from cloudwright.declare.users import KOLLA_USERS
+from cloudwright.declare.users import KOLLA_GROUPS, KOLLA_USERS
 from cloudwright.images.release import SHARED, Release
+from cloudwright.model.cloud import Images
 
-PREFIX = "localhost/cloudwright"
+PREFIX = Images().prefix
 """The registry and folder of our images: no registry at all, this machine's store."""
 
 BASE = "base"
+DATABASE = "mariadb"
+"""The image whose server makes the schemas of others."""
+
 DIGEST_LABEL = "org.cloudwright.recipe"
 
 DEBIAN_PACKAGES = (
@@ -33,6 +37,26 @@ DEBIAN_PACKAGES = (
 )
 OPENSTACK_PACKAGES = ("uwsgi-core", "uwsgi-plugin-python3")
 VENV = "/var/lib/kolla/venv"
+MARIADB = "/mnt/mariadb"
+"""Where the image DATABASE is while schemas are made."""
+
+START_PROGRAMS = (
+    "kolla_start",
+    "kolla_extend_start",
+    "kolla_install_projects",
+    "healthcheck_curl",
+    "healthcheck_filemod",
+    "healthcheck_listen",
+    "healthcheck_port",
+    "healthcheck_socket",
+)
+START_PARTS = ("set_configs.py", "copy_cacerts.py", "wait_for.py", "load_schema.py", "sockets")
+START_NAMES = {
+    "kolla_set_configs": "set_configs.py",
+    "kolla_copy_cacerts": "copy_cacerts.py",
+    "cloudwright_schema": "load_schema.py",
+}
+"""The names in /usr/local/bin of programs that are modules, which Python compiles once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +64,9 @@ class Recipe:
     """All that decides what is in one container image.
 
     `parent` is another recipe's name, or "" for the base; `names` are extra names of the same
-    content; `digest` changes if and only if the text, a lock, a script or the parent does.
+    content; `needs` are further recipes that must be built before; `files` are texts that the
+    Containerfile copies. `digest` changes if and only if the text, a file, a lock, a script, the
+    parent or what it needs does.
     """
 
     name: str
@@ -48,39 +74,41 @@ class Recipe:
     text: str
     names: tuple[str, ...]
     digest: str
+    needs: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
-def reference(name: str, release: str) -> str:
+def reference(name: str, release: str, prefix: str = PREFIX) -> str:
     """The full name and tag under which an image is found."""
-    return f"{PREFIX}/{name}:{release}"
+    return f"{prefix}/{name}:{release}"
 
 
-def scaffold_reference(release: Release) -> str:
+def scaffold_reference(release: Release, prefix: str = PREFIX) -> str:
     """The bare Debian under the base, which mmdebstrap makes."""
-    return f"{PREFIX}/debian:{release.debian}"
+    return f"{prefix}/debian:{release.debian}"
 
 
 def make_recipes(
-    images: Sequence[Image], release: Release, *, base_from: str | None = None
+    images: Sequence[Image],
+    release: Release,
+    *,
+    prefix: str = PREFIX,
+    base_from: str | None = None,
 ) -> tuple[Recipe, ...]:
-    """The recipes of `images` and of what they stand on, parents first.
+    """The recipes of `images` and of what they stand on, each after all that it needs.
 
-    `base_from` is an image to begin with in place of a Debian of our own making. Raises
-    ValueError for a parent, project or user that nothing declares: a bug in a service's file.
+    `prefix` is the registry and folder of what is built; `base_from` an image to begin with in
+    place of a Debian of our own making. Raises ValueError for a parent, project or user that
+    nothing declares: a bug in a service's file.
     """
-    base = _recipe(BASE, "", _base(base_from or scaffold_reference(release), release), (), "")
-    recipes = {BASE: base}
+    text = _base(base_from or scaffold_reference(release, prefix), release)
+    recipes = {BASE: _recipe(BASE, "", text)}
     if any(image.parent == SHARED for image in images):
-        text = _openstack(release)
-        recipes[SHARED] = _recipe(
-            SHARED, BASE, text, (), base.digest + _locked(release, (SHARED,))
-        )
-    for image in images:
-        if image.parent not in recipes:
-            raise ValueError(f"image {image.name}: no parent {image.parent}")
-        beside = recipes[image.parent].digest + _locked(release, image.projects)
-        text = _image(image, release)
-        recipes[image.name] = _recipe(image.name, image.parent, text, image.names, beside)
+        text = _openstack(reference(BASE, release.name, prefix))
+        beside = recipes[BASE].digest + _locked(release, (SHARED,))
+        recipes[SHARED] = _recipe(SHARED, BASE, text, beside=beside)
+    for image in sorted(images, key=lambda image: bool(image.schemas)):
+        recipes[image.name] = _image(image, release, prefix, recipes)
     return tuple(recipes.values())
 
 
@@ -99,13 +127,30 @@ def _folder(name: str) -> tuple[Traversable, ...]:
     return tuple(sorted((f for f in folder.iterdir() if f.is_file()), key=lambda f: f.name))
 
 
-def _recipe(name: str, parent: str, text: str, names: tuple[str, ...], beside: str) -> Recipe:
+def _recipe(
+    name: str,
+    parent: str,
+    text: str,
+    *,
+    names: tuple[str, ...] = (),
+    beside: str = "",
+    needs: tuple[str, ...] = (),
+    files: Mapping[str, str] | None = None,
+) -> Recipe:
     parts = [text, beside, *(f.read_text("utf-8") for f in build_scripts())]
+    parts += [f"{path}\0{content}" for path, content in (files or {}).items()]
     if not parent:
         parts += [f.read_text("utf-8") for f in start_files()]
-    whole = "\0".join((*parts, *names))
-    digest = hashlib.sha256(whole.encode()).hexdigest()
-    return Recipe(name=name, parent=parent, text=text, names=names, digest=digest)
+    digest = hashlib.sha256("\0".join((*parts, *names)).encode()).hexdigest()
+    return Recipe(
+        name=name,
+        parent=parent,
+        text=text,
+        names=names,
+        digest=digest,
+        needs=needs,
+        files=files or {},
+    )
 
 
 def _locked(release: Release, projects: Iterable[str]) -> str:
@@ -127,13 +172,11 @@ def _users(names: Sequence[str]) -> str:
     unknown = [name for name in names if name not in KOLLA_USERS]
     if unknown:
         raise ValueError(f"no number for user {', '.join(unknown)} in KOLLA_USERS")
-    entries = " ".join(f"{name}:{KOLLA_USERS[name]}" for name in names)
-    return f"RUN sh /mnt/users {entries}" if names else ""
+    return f"RUN sh /mnt/users {shlex.join(names)}" if names else ""
 
 
 def _base(start: str, release: Release) -> str:
-    scripts = "kolla_start kolla_extend_start kolla_install_projects"
-    programs = "/usr/local/lib/kolla/set_configs.py", "/usr/local/lib/kolla/copy_cacerts.py"
+    accounts = (f"{n}:{id}:{KOLLA_GROUPS.get(n, n)}" for n, id in KOLLA_USERS.items())
     return _lines(
         f"FROM {start}",
         "USER root",
@@ -144,16 +187,17 @@ def _base(start: str, release: Release) -> str:
         "COPY --chmod=755 policy-rc.d /usr/sbin/policy-rc.d",
         _packages(DEBIAN_PACKAGES),
         "RUN printf 'LAST_SYSTEM_%s=42999\\n' UID GID >> /etc/adduser.conf",
-        "RUN groupadd --gid 42400 kolla && useradd --uid 42400 --gid 42400 --no-create-home"
-        " --home-dir /var/lib/kolla --shell /usr/sbin/nologin kolla"
+        f"RUN sh /mnt/accounts {shlex.join(accounts)}"
         " && install -d /var/lib/kolla/config_files /etc/kolla"
         " && install -d -g kolla -m 2775 /var/log/kolla",
-        f"COPY --chmod=755 {scripts} /usr/local/bin/",
-        "COPY --chmod=755 set_configs.py copy_cacerts.py wait_for.py /usr/local/lib/kolla/",
+        f"COPY --chmod=755 {' '.join(START_PROGRAMS)} /usr/local/bin/",
+        f"COPY --chmod=755 {' '.join(START_PARTS)} /usr/local/lib/kolla/",
         "COPY --chmod=440 sudoers /etc/sudoers.d/kolla",
-        f"RUN ln -s {programs[0]} /usr/local/bin/kolla_set_configs"
-        f" && ln -s {programs[1]} /usr/local/bin/kolla_copy_cacerts"
-        " && python3 -m compileall -q /usr/local/lib/kolla",
+        *(
+            f"RUN ln -s /usr/local/lib/kolla/{part} /usr/local/bin/{name}"
+            for name, part in START_NAMES.items()
+        ),
+        "RUN python3 -m compileall -q /usr/local/lib/kolla",
         f"ENV KOLLA_BASE_DISTRO=debian KOLLA_BASE_ARCH=x86_64 LANG=C.UTF-8 PATH={VENV}/bin:"
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         f'LABEL org.opencontainers.image.version="{release.name}"',
@@ -162,32 +206,69 @@ def _base(start: str, release: Release) -> str:
     )
 
 
-def _openstack(release: Release) -> str:
+def _openstack(parent: str) -> str:
     return _lines(
-        f"FROM {reference(BASE, release.name)}",
+        f"FROM {parent}",
         "USER root",
         _packages(OPENSTACK_PACKAGES),
         f"RUN sh /mnt/python {SHARED}",
         "RUN update-alternatives --query uwsgi >/dev/null 2>&1"
         " || ln -sf uwsgi-core /usr/bin/uwsgi",
+        # A deployer's uwsgi.ini knows nothing of Debian's plugins and of where the packages are.
+        f"ENV UWSGI_AUTOLOAD=true UWSGI_VIRTUALENV={VENV}",
     )
 
 
-def _image(image: Image, release: Release) -> str:
+def _image(image: Image, release: Release, prefix: str, recipes: Mapping[str, Recipe]) -> Recipe:
     for project in image.projects:
         if project not in release.projects:
             raise ValueError(f"image {image.name}: release {release.name} has no {project}")
-    return _lines(
-        f"FROM {reference(image.parent, release.name)}",
+    needs = (DATABASE,) if image.schemas else ()
+    for name in (image.parent, *needs):
+        if name not in recipes:
+            raise ValueError(f"image {image.name}: no parent {name}")
+    files = {f"{image.name}.{name}": text for name, text in image.programs.items()}
+    if image.start:
+        files[f"{image.name}.kolla_extend_start"] = image.start
+    beside = "".join(recipes[name].digest for name in (image.parent, *needs))
+    text = _lines(
+        f"FROM {reference(image.parent, release.name, prefix)}",
         "USER root",
         _users(image.users),
         _packages(image.packages),
         f"RUN sh /mnt/python {shlex.join(image.projects)}" if image.projects else "",
+        *(
+            f"COPY --chmod=755 {file} /usr/local/bin/{file.removeprefix(image.name + '.')}"
+            for file in files
+        ),
         *(
             f"RUN mkdir -p {shlex.quote(path.rpartition('/')[0])}"
             f" && ln -sfn {shlex.quote(target)} {shlex.quote(path)}"
             for path, target in image.links.items()
         ),
         *(f"RUN {line}" for line in image.run),
+        _schemas(image, reference(DATABASE, release.name, prefix)),
+        # An entry point of its own takes the parent's command away.
+        'ENTRYPOINT ["dumb-init", "--"]\nCMD ["kolla_start"]' if image.stops_all else "",
         f"USER {image.user}" if image.user != "root" else "",
     )
+    return _recipe(
+        image.name,
+        image.parent,
+        text,
+        names=image.names,
+        beside=beside + _locked(release, image.projects),
+        needs=needs,
+        files=files,
+    )
+
+
+def _schemas(image: Image, server: str) -> str:
+    """Upstream's own commands against a server that lives for them alone."""
+    if not image.schemas:
+        return ""
+    words = [image.user, ",".join(image.projects)]
+    for schema in image.schemas:
+        words += [schema.database, schema.section, schema.command]
+    mount = f"--mount=type=bind,from={server},target={MARIADB}"
+    return f"RUN {mount} python3 -I /mnt/schema {shlex.join(words)}"

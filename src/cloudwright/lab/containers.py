@@ -54,7 +54,10 @@ async def outer_store(machine: Host) -> str:
 
 
 def create_command(spec: LabSpec, host: LabHost, *, image: str, store: str) -> str:
-    """The podman command that makes `host`, off; its label carries a digest of itself."""
+    """The podman command that makes `host`, off; its label carries a digest of itself.
+
+    `store` is where this machine keeps its images, "" to leave the host with its own alone.
+    """
     words = [
         "--privileged",
         "--cgroupns=private",  # the engine inside sees one cgroup tree, its own
@@ -64,7 +67,7 @@ def create_command(spec: LabSpec, host: LabHost, *, image: str, store: str) -> s
         "--tmpfs=/run:rw,exec,mode=755",
         "--tmpfs=/tmp:rw,exec,mode=1777",
         f"--volume={host.container}:/var/lib/containers",  # overlay does not stack on overlay
-        f"--volume={store}:/var/lib/outer-storage:ro",
+        *([f"--volume={store}:/var/lib/outer-storage:ro"] if store else []),
         f"--volume={host_directory(spec, host)}:/etc/lab:ro",
         *_modules(),
         f"--env=LAB_USER={host.user}",

@@ -19,6 +19,9 @@ from cloudwright.transport.host import Host
 
 Tell = Callable[[str], None]
 
+OWN_STORE = "own-store"
+"""A file in the lab's directory: its hosts hold the container images that they were sent."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostStatus:
@@ -32,8 +35,13 @@ class HostStatus:
     """Whether its SSH server does."""
 
 
-async def up(machine: Host, spec: LabSpec, tell: Tell) -> tuple[str, ...]:
+async def up(
+    machine: Host, spec: LabSpec, tell: Tell, *, own_store: bool | None = None
+) -> tuple[str, ...]:
     """Make or mend the lab; return the hosts that were started. What is well is left alone.
+
+    With `own_store` the hosts do not see this machine's container images; None leaves it at what
+    the lab was made with, and a lab that is `down` forgets it.
 
     Returns when every host answers over SSH and its container engine is ready. Raises HostError
     when a network is taken or a tool is missing, Locked when another `lab` command runs.
@@ -42,9 +50,10 @@ async def up(machine: Host, spec: LabSpec, tell: Tell) -> tuple[str, ...]:
         _check_root()
         image = await ensure_image(machine, tell)
         make_keys(spec)
+        _choose_store(spec, own_store)
         await segments.make_segments(machine, spec)
         store, there, plugged = await asyncio.gather(
-            containers.outer_store(machine),
+            _store(machine, spec),
             containers.found(machine, spec.id),
             segments.plugged(machine, spec),
         )
@@ -90,6 +99,7 @@ async def down(machine: Host, spec: LabSpec, *, data: bool = False) -> None:
     """
     with _lock(spec):
         await containers.remove(machine, spec.id, data=data)
+        (spec.directory / OWN_STORE).unlink(missing_ok=True)
         await segments.remove_devices(machine, spec.id)
 
 
@@ -131,6 +141,17 @@ async def join(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
     uplinks = await segments.uplinks(machine, spec)
     pairs = cuts.pairs_cut(uplinks) - cuts.meant(sites, tuple(uplinks))
     await segments.set_uplinks(machine, spec, cuts.uplinks_for(pairs, tuple(uplinks)))
+
+
+def _choose_store(spec: LabSpec, own: bool | None) -> None:
+    if own is not None:
+        mark = spec.directory / OWN_STORE
+        mark.touch() if own else mark.unlink(missing_ok=True)
+
+
+async def _store(machine: Host, spec: LabSpec) -> str:
+    own = (spec.directory / OWN_STORE).exists()
+    return "" if own else await containers.outer_store(machine)
 
 
 def _well(one: Found | None, command: str, *, cabled: bool) -> bool:

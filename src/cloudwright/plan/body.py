@@ -15,12 +15,17 @@ def image_reference(cloud: Cloud, image: str) -> str:
     return f"{cloud.images.prefix}/{image}:{cloud.release}"
 
 
+def image_of(service: Service, container: Container, cloud: Cloud) -> str:
+    """The full name of the image that a container runs: its own, or its service's."""
+    own = service.image.name if service.image else service.name
+    return image_reference(cloud, container.image or own)
+
+
 def body_of(
     service: Service, container: Container, cloud: Cloud, image_ids: Mapping[str, str]
 ) -> ContainerBody:
     """The engine's view of a container, as the Kolla image contract wants it."""
-    own = service.image.name if service.image else service.name
-    image = image_reference(cloud, container.image or own)
+    image = image_of(service, container, cloud)
     binds = [
         Bind(source=f"{CONFIG_DIRECTORY}/{container.name}", target=CONFIG_MOUNT, read_only=True)
     ]

@@ -20,6 +20,7 @@ from cloudwright.plan.explain_changes import (
 from cloudwright.plan.impact import restarts_of
 from cloudwright.plan.steps import (
     Action,
+    BringImages,
     MakeDatabase,
     MakeIdentity,
     MakeQueueUser,
@@ -148,7 +149,7 @@ def what(action: Action) -> str:
     """What a step does, in a few words."""
     match action:
         case WriteFiles(directory=directory, files=files):
-            text = f"{len(files)} file{'' if len(files) == 1 else 's'} in {directory}"
+            text = f"{_number(len(files), 'file')} in {directory}"
         case MakeVolume(volume=volume):
             text = f"volume {volume}"
         case RunContainer(body=body):
@@ -161,6 +162,8 @@ def what(action: Action) -> str:
             text = _what_entry(entry)
         case SetSwitch(bridges=bridges):
             text = f"bridges {', '.join(bridges)}" if bridges else "settings of Open vSwitch"
+        case BringImages(images=images):
+            text = f"{_number(len(images), 'container image')} of this machine"
         case RemoveContainer(container=container):
             text = f"container {container} goes, its volumes stay"
     return text
@@ -175,6 +178,10 @@ def _what_entry(entry: MakeDatabase | MakeQueueUser | MakeIdentity) -> str:
         case MakeIdentity(user=user, endpoints=endpoints):
             names = [f"endpoint {e.type}" for e in endpoints]
             return ", ".join(([f"user {user}"] if user else []) + names)
+
+
+def _number(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _choice_lines(blueprint: Blueprint) -> Iterable[str]:

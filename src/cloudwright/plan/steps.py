@@ -199,6 +199,13 @@ class SetSwitch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BringImages:
+    """Container images that a host must hold, by content: reference → id."""
+
+    images: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RemoveContainer:
     """A container of this cloud that nothing declares any more; its volumes stay."""
 
@@ -215,6 +222,7 @@ Action = (
     | MakeQueueUser
     | MakeIdentity
     | SetSwitch
+    | BringImages
     | RemoveContainer
 )
 

@@ -20,8 +20,11 @@ from cloudwright.declare.service import (
 )
 
 PORT = 9292
+CONF = "/etc/glance/glance-api.conf"
 DATA = "/var/lib/glance"
 PASTE = "/etc/glance/glance-api-paste.ini"
+METADEFS = "/etc/glance/metadefs"
+PACKAGED = "/var/lib/kolla/venv/etc/glance"
 
 
 OPTIONS = OptionSet(
@@ -45,9 +48,7 @@ OPTIONS = OptionSet(
 def files(at: At) -> Files:
     owner = "glance"
     return {
-        "glance-api.conf": File(
-            content=_settings(at), path="/etc/glance/glance-api.conf", owner=owner, options=OPTIONS
-        ),
+        "glance-api.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
         "uwsgi.ini": wsgi.uwsgi(
             at,
             module="glance.wsgi.api:application",
@@ -101,16 +102,19 @@ service = Service(
         users=("glance",),
         user="glance",
         options=(OPTIONS,),
-        links={PASTE: "/var/lib/kolla/venv/etc/glance/glance-api-paste.ini"},
+        links={PASTE: f"{PACKAGED}/glance-api-paste.ini", METADEFS: f"{PACKAGED}/metadefs"},
         names=("glance-api",),
     ),
     databases=(
         Database(
             name="glance",
             user="glance",
-            create="glance-manage db_sync",
+            # With the definitions that tell a user what properties an image may have.
+            create="glance-manage db_sync && glance-manage db_load_metadefs",
             like="glance-api",
-            expand="glance-manage db expand && glance-manage db migrate",
+            conf=CONF,
+            expand="glance-manage db expand",
+            migrate="glance-manage db migrate",
             contract="glance-manage db contract",
         ),
     ),
@@ -127,4 +131,5 @@ service = Service(
         ),
     ),
     identity_user="glance",
+    upgrade_check="glance-status upgrade check",
 )

@@ -38,6 +38,13 @@ done
 exec libvirtd
 """
 
+# The command of a deployer by the Kolla contract, which keeps consoles' logs with a log daemon.
+CONTRACT_START = """\
+#!/bin/sh
+virtlogd &
+exec libvirtd --listen
+"""
+
 # Instances outlive this container: QEMU writes the console's log itself (a log daemon would die
 # with the container), stays out of mount namespaces, and its cgroup is the host's, not ours.
 QEMU_CONF = """\
@@ -80,12 +87,14 @@ service = Service(
             "libvirt-daemon-driver-secret",
             "libvirt-daemon-driver-storage",
             "libvirt-daemon-driver-nwfilter",
+            "libvirt-daemon-log",
             "libvirt-clients",
             "qemu-system-x86",
             "qemu-utils",
             "ovmf",
         ),
         users=("nova", "qemu", "libvirt"),
+        programs={"kolla_nova_libvirt_start": CONTRACT_START},
     ),
     containers=(
         Container(

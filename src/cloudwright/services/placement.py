@@ -11,6 +11,8 @@ from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import Api, Container, Database, File, Files, Service
 
 PORT = 8780
+CONF = "/etc/placement/placement.conf"
+SECTION = "placement_database"
 
 
 OPTIONS = OptionSet(
@@ -22,12 +24,7 @@ OPTIONS = OptionSet(
 def files(at: At) -> Files:
     owner = "placement"
     return {
-        "placement.conf": File(
-            content=_settings(at),
-            path="/etc/placement/placement.conf",
-            owner=owner,
-            options=OPTIONS,
-        ),
+        "placement.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
         "uwsgi.ini": wsgi.uwsgi(
             at, module="placement.wsgi.api:application", port=PORT, user=owner
         ),
@@ -37,7 +34,7 @@ def files(at: At) -> Files:
 def _settings(at: At) -> Ini:
     return merge(
         oslo.logging("placement"),
-        oslo.database(at, "placement", section="placement_database"),
+        oslo.database(at, "placement", section=SECTION),
         oslo.keystone(at, "placement"),
         oslo.api_defaults(at),
         {
@@ -69,8 +66,9 @@ service = Service(
             user="placement",
             create="placement-manage db sync",
             like="placement-api",
-            expand="placement-manage db sync",
-            contract="placement-manage db online_data_migrations",
+            conf=CONF,
+            section=SECTION,
+            online="placement-manage db online_data_migrations",
         ),
     ),
     containers=(
@@ -84,4 +82,5 @@ service = Service(
         ),
     ),
     identity_user="placement",
+    upgrade_check="placement-status upgrade check",
 )

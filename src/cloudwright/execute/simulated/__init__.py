@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,6 +14,7 @@ from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.checks import Kept, Standing, breaches, may_stop
 from cloudwright.plan.difference import Observed, Seen
 from cloudwright.plan.steps import (
+    BringImages,
     MakeDatabase,
     MakeIdentity,
     MakeQueueUser,
@@ -132,6 +133,8 @@ class SimulatedWorld:
                 return self._record(step, self._runs_somewhere(container))
             case SetSwitch(container=container):
                 return _set_switch(host, step, container)
+            case BringImages(images=images):
+                return _bring(host, images.values())
             case RemoveContainer(container=container):
                 return _remove(host, container)
 
@@ -324,3 +327,10 @@ def _config_beside(host: SimulatedHost, step: Step, blueprint: Blueprint) -> jud
         if beside and beside.host == step.host and isinstance(beside.action, WriteFiles):
             return _config(host, beside.action)
     return None
+
+
+def _bring(host: SimulatedHost, ids: Iterable[str]) -> Iterator[None]:
+    """One after the other: a stream that was cut off has left those before."""
+    for id in ids:
+        yield
+        host.images.add(id)

@@ -60,6 +60,7 @@ class SimulatedHost:
     processes: dict[str, Process] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
     switches: dict[str, str] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
 
     def found(self, directory: str) -> Found | None:
         """A config directory as looking at a real one would say it; None when there is none."""
@@ -97,7 +98,14 @@ class SimulatedHost:
 
     def lose_disk(self) -> None:
         """All is gone."""
-        for part in (self.files, self.marks, self.processes, self.volumes, self.switches):
+        for part in (
+            self.files,
+            self.marks,
+            self.processes,
+            self.volumes,
+            self.switches,
+            self.images,
+        ):
             part.clear()
 
     def written(self, directory: str) -> None:

@@ -28,6 +28,9 @@ cat >/etc/containers/containers.conf.d/50-lab.conf <<END
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 END
 
+# A host may have a store of its own alone, as real ones do.
+[ -d /var/lib/outer-storage ] || sed -i '/^additionalimagestores/d' /etc/containers/storage.conf
+
 # The one disk that a lab host has is where its engine keeps things; what else must outlive the
 # container lies there, too.
 for directory in /etc/cloudwright /var/lib/cloudwright; do

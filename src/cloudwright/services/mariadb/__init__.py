@@ -16,7 +16,7 @@ from cloudwright.declare.service import (
     Service,
     Volume,
 )
-from cloudwright.declare.template import render, resource
+from cloudwright.declare.template import programs, render, resource
 from cloudwright.services.mariadb import arbitrator
 from cloudwright.services.mariadb.conf import DATA, LOG_FILE_SIZE, NOTIFY, SOCKET, settings
 
@@ -83,6 +83,11 @@ service = Service(
             f" && mkdir -p {FRESH.rpartition('/')[0]} && tar -C $d/sparse -S -cf {FRESH} ."
             " && rm -rf $d",
         ),
+        links={"/usr/bin/healthcheck.sh": "/usr/local/bin/healthcheck.sh"},
+        start=resource(__name__, "extend_start"),
+        programs=programs(__name__, "healthcheck.sh"),
+        # `mariadbd-safe`, which the contract's deployer starts, does not pass a signal on.
+        stops_all=True,
         names=("mariadb-server",),
     ),
     containers=(

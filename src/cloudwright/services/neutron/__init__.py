@@ -34,6 +34,7 @@ service = Service(
     name="neutron",
     summary="networks of instances",
     identity_user="neutron",
+    upgrade_check="neutron-status upgrade check",
     image=Image(
         name="neutron",
         parent="openstack-base",
@@ -59,6 +60,7 @@ service = Service(
             user="neutron",
             create=f"neutron-db-manage {CONFIG_FILES} upgrade heads",
             like="neutron-api",
+            conf=CONF,
             expand=f"neutron-db-manage {CONFIG_FILES} upgrade --expand",
             contract=f"neutron-db-manage {CONFIG_FILES} upgrade --contract",
         ),

@@ -38,6 +38,7 @@ service = Service(
     name="nova",
     summary="instances",
     identity_user="nova",
+    upgrade_check="nova-status upgrade check",
     image=Image(
         name="nova",
         parent="openstack-base",

@@ -75,18 +75,32 @@ DISCOVER = (
     "[ $code = 2 ] || break; done; exit $code"
 )
 
+ONLINE = "nova-manage db online_data_migrations"
+
 databases = (
     Database(
-        name="nova_api", user="nova", create="nova-manage api_db sync", like="nova-conductor"
+        name="nova_api",
+        user="nova",
+        create="nova-manage api_db sync",
+        like="nova-conductor",
+        conf=CONF,
+        section="api_database",
     ),
     Database(
         name="nova_cell0",
         user="nova",
         create=f"nova-manage --config-file {CONF} --config-file {CELL0_CONF} db sync --local_cell",
         like="nova-conductor",
+        conf=CELL0_CONF,
+        apart=True,
     ),
     Database(
-        name="nova", user="nova", create="nova-manage db sync --local_cell", like="nova-conductor"
+        name="nova",
+        user="nova",
+        create="nova-manage db sync --local_cell",
+        like="nova-conductor",
+        conf=CONF,
+        online=ONLINE,
     ),
 )
 

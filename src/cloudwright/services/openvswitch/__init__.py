@@ -18,6 +18,7 @@ from cloudwright.declare.service import (
     Volume,
     runtime,
 )
+from cloudwright.declare.template import programs, resource
 from cloudwright.model.cloud import datapath
 from cloudwright.services.openvswitch.scripts import (
     DATABASE_START,
@@ -106,6 +107,8 @@ service = Service(
         name="openvswitch",
         packages=("openvswitch-switch",),
         users=("openvswitch",),
+        start=resource(__name__, "extend_start"),
+        programs=programs(__name__, "ovs_wrapper"),
         names=("openvswitch-db-server", "openvswitch-vswitchd"),
     ),
     containers=(

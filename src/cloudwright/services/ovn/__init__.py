@@ -124,6 +124,7 @@ service = Service(
         name="ovn",
         packages=("ovn-central", "ovn-host"),
         users=("openvswitch",),
+        start="[ -d /run/ovn ] || mkdir -p /run/ovn\n",
         names=("ovn-nb-db-server", "ovn-sb-db-server", "ovn-northd", "ovn-controller"),
     ),
     containers=(

@@ -6,9 +6,7 @@ import shlex
 
 from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import At
-from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
-from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
@@ -22,9 +20,9 @@ from cloudwright.declare.service import (
     Service,
 )
 from cloudwright.model.secrets import FernetKey, Secret
+from cloudwright.services.keystone.image import CREDENTIAL_KEYS, IMAGE, OPTIONS, TOKEN_KEYS
 
-TOKEN_KEYS = "/etc/keystone/fernet-keys"
-CREDENTIAL_KEYS = "/etc/keystone/credential-keys"
+CONF = "/etc/keystone/keystone.conf"
 ADMIN_PASSWORD = "/etc/keystone/admin-password"
 
 KEYS = {
@@ -32,14 +30,6 @@ KEYS = {
     for kind in ("fernet", "credential")
     for number in (0, 1)  # 0 is the next primary, the highest the one that encrypts
 }
-
-OPTIONS = OptionSet(
-    project="keystone",
-    namespaces=("keystone", "oslo.cache", "oslo.db", "oslo.messaging", *LIBRARIES, *API_LIBRARIES),
-    # A method may be of the operator's own: a class in [auth], and a section for a protocol.
-    named_by={"auth.methods": "federation"},
-    free=("auth.*",),
-)
 
 
 def files(at: At) -> Files:
@@ -55,9 +45,7 @@ def files(at: At) -> Files:
         for name, secret in KEYS.items()
     }
     return {
-        "keystone.conf": File(
-            content=_settings(at), path="/etc/keystone/keystone.conf", owner=owner, options=OPTIONS
-        ),
+        "keystone.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
         "uwsgi.ini": wsgi.uwsgi(
             at, module="keystone.wsgi.api:application", port=KEYSTONE_PORT, user=owner
         ),
@@ -105,22 +93,17 @@ service = Service(
     name="keystone",
     summary="identity and service catalog",
     needs=("mariadb", "memcached", "haproxy"),
-    image=Image(
-        name="keystone",
-        parent="openstack-base",
-        projects=("keystone",),
-        users=("keystone",),
-        user="keystone",
-        options=(OPTIONS,),
-        names=("keystone-api",),
-    ),
+    image=IMAGE,
+    upgrade_check="keystone-status upgrade check",
     databases=(
         Database(
             name="keystone",
             user="keystone",
             create="keystone-manage db_sync",
             like="keystone-api",
+            conf=CONF,
             expand="keystone-manage db_sync --expand",
+            migrate="keystone-manage db_sync --migrate",
             contract="keystone-manage db_sync --contract",
         ),
     ),

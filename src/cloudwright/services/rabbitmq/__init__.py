@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from cloudwright.declare.at import At
-from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import QUEUE_PORT
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
@@ -21,10 +20,9 @@ from cloudwright.declare.service import (
 )
 from cloudwright.model.cloud import VOTERS, Host
 from cloudwright.model.secrets import RabbitHash, Secret
+from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
 
 DISTRIBUTION_PORT = 25672
-PACKAGED_PLUGINS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins"
-PLUGINS = "/usr/share/cloudwright/rabbitmq-plugins"
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 REPAIR = ("rabbitmqctl", "import_definitions", DEFINITIONS)
 PLUGINS_FILE = "/etc/rabbitmq/enabled_plugins"
@@ -116,20 +114,7 @@ def _definitions() -> str:
 service = Service(
     name="rabbitmq",
     summary="message queue",
-    image=Image(
-        name="rabbitmq",
-        packages=("rabbitmq-server",),
-        users=("rabbitmq",),
-        user="rabbitmq",
-        run=(
-            # An empty volume would be filled from what the package left here.
-            "find /var/lib/rabbitmq -mindepth 1 -delete",
-            # What the server itself is made of, and no plugin, on or off: it reads each one that
-            # it finds as it starts, a third of the processor time of a start.
-            f"mkdir -p {PLUGINS} && ln -s {PACKAGED_PLUGINS}/* {PLUGINS}/"
-            f" && find {PLUGINS} -name 'rabbitmq_*' ! -name 'rabbitmq_prelaunch-*' -delete",
-        ),
-    ),
+    image=IMAGE,
     containers=(
         Container(
             name="rabbitmq",

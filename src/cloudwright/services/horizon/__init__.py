@@ -7,9 +7,11 @@ from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.declare.service import Api, Container, File, Files, Service
+from cloudwright.declare.template import resource
 
 PORT = 443
 SETTINGS = "/etc/openstack-dashboard/local_settings.py"
+SETTINGS_FOLDER = "/etc/openstack-dashboard/local_settings.d"
 STATIC = "/var/lib/horizon/static"
 PYTHON = "/var/lib/kolla/venv/bin/python"
 
@@ -88,6 +90,9 @@ def _static_files() -> tuple[str, ...]:
     return (
         f"install -d -o horizon -g horizon {STATIC} $(dirname {SETTINGS})",
         f'ln -sfn {SETTINGS} "{package}/local/local_settings.py"',
+        # Where a deployer by the Kolla contract puts its settings and looks for static files.
+        f'd={SETTINGS_FOLDER}; mkdir $d; rm -r "{package}/local/local_settings.d"'
+        f' && ln -s $d "{package}/local/local_settings.d" && ln -s {STATIC} "{package}/../static"',
         f"printf '%s\\n' {lines} > {SETTINGS}",
         f"{django % 'collectstatic'} --noinput --clear --verbosity 0",
         f"{django % 'compress'} --force --verbosity 0",
@@ -107,6 +112,7 @@ service = Service(
         users=("horizon",),
         user="horizon",
         run=_static_files(),
+        start=resource(__name__, "extend_start"),
     ),
     containers=(
         Container(
