@@ -6,16 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.cloud.tool import Instance, Tool, changed
+from tests.cloud.tool import SQL, Instance, Tool, changed
 
 BASE = "localhost/cloudwright/base:2026.2"
-
-# Root's password stands in a file of the container, and in no argument.
-SQL = (
-    "podman exec -i mariadb bash -c 'export MYSQL_PWD=$(sed -n "
-    r'"s/^ALTER USER .root.@.%. IDENTIFIED BY .\(.*\).;/\1/p" /etc/mysql/init.sql);'
-    " exec mariadb -uroot -N' <<'END'\n{}\nEND"
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,15 @@ HOST = "aio"
 ADDRESS = "10.64.0.11"
 
 
+# Root's password stands in a file of the container, and in no argument.
+SQL = (
+    "podman exec -i mariadb bash -c 'export MYSQL_PWD=$(sed -n "
+    r'"s/^ALTER USER .root.@.%. IDENTIFIED BY .\(.*\).;/\1/p" /etc/mysql/init.sql);'
+    " exec mariadb -uroot -N' <<'END'\n{}\nEND"
+)
+"""A command for a host that runs a SQL statement as the database's root."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """The cloud of one directory."""

@@ -7,6 +7,7 @@ import shlex
 import tarfile
 from collections.abc import Sequence
 
+from cloudwright.errors import CommandFailed, HostError, Missing
 from cloudwright.transport.host import File, private_directories
 
 
@@ -53,6 +54,20 @@ def unpack_command(files: Sequence[File], token: str) -> str:
         )
         lines.append(f"mv -f -t {shlex.quote(directory)} -- {sources}")
     return "\n".join(lines)
+
+
+def unpack_error(files: Sequence[File], status: int, output: str, *, where: str) -> HostError:
+    """What to tell of an unpacking that ended with `status`; nothing of it is in place then."""
+    # A file system that fills up in the middle of a file lets tar write less, and no more.
+    if "No space left" in output or "Wrote only" in output:
+        directories = ", ".join(private_directories(files))
+        return Missing(
+            f"no space left on the device below {directories}",
+            where=where,
+            why=output.strip(),
+            hint="make room there, then do the same again",
+        )
+    return CommandFailed(f"put {len(files)} files", status, output, where=where)
 
 
 def _staging(directory: str, token: str) -> str:

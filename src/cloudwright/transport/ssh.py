@@ -142,7 +142,7 @@ class SshHost:
         raw = await self._run(command, archive.pack(files, token), PUT_TIMEOUT)
         if raw.status != 0:
             output = (raw.stdout + raw.stderr).decode(errors="replace")
-            raise CommandFailed(f"put {len(files)} files", raw.status, output, where=self._name)
+            raise archive.unpack_error(files, raw.status, output, where=self._name)
 
     async def get(self, path: str) -> bytes:
         """Return the content of a file; see Host."""
