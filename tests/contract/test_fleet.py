@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudwright.engine.fake import FakeEngine
 from cloudwright.errors import Unreachable
 from cloudwright.execute.fleet import open_fleet
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site, Ssh
@@ -50,10 +51,14 @@ def cloud_of(server: sshd.Sshd, ports: dict[str, int]) -> Cloud:
     )
 
 
+async def fake(host: object) -> FakeEngine:
+    return FakeEngine("one")
+
+
 def test_the_others_are_used(server: sshd.Sshd) -> None:
     async def story() -> None:
         cloud = cloud_of(server, {"one": server.port, "two": sshd.free_port()})
-        async with open_fleet(cloud, server.directory, whole=False) as fleet:
+        async with open_fleet(cloud, server.directory, whole=False, find_engine=fake) as fleet:
             assert (await fleet.host("one").run("echo here")).stdout == "here\n"
             assert list(fleet.lost) == ["two"]
             for ask in (fleet.host, fleet.engine):

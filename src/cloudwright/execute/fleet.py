@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,15 +59,21 @@ def ssh_address(host: CloudHost, lab: Path) -> SshAddress:
     )
 
 
+FindEngine = Callable[[Host], Awaitable[Engine]]
+"""The container engine of a host; Missing when none answers."""
+
+
 @asynccontextmanager
-async def open_fleet(cloud: Cloud, lab: Path, *, whole: bool = True) -> AsyncIterator[Fleet]:
+async def open_fleet(
+    cloud: Cloud, lab: Path, *, whole: bool = True, find_engine: FindEngine = connect_engine
+) -> AsyncIterator[Fleet]:
     """Connect to every host side by side.
 
     Raises the one error when one host failed, else Unreachable with the error of each; without
     `whole` only when no host can be reached, or one that can is not fit.
     """
     results = await asyncio.gather(
-        *(_connect(host, cloud, lab) for host in cloud.hosts), return_exceptions=True
+        *(_connect(host, cloud, lab, find_engine) for host in cloud.hosts), return_exceptions=True
     )
     members = {m.host.name: m for m in results if isinstance(m, Member)}
     lost = {
@@ -83,10 +89,10 @@ async def open_fleet(cloud: Cloud, lab: Path, *, whole: bool = True) -> AsyncIte
         await asyncio.gather(*(_close(member) for member in members.values()))
 
 
-async def _connect(host: CloudHost, cloud: Cloud, lab: Path) -> Member:
+async def _connect(host: CloudHost, cloud: Cloud, lab: Path, find_engine: FindEngine) -> Member:
     reached = await connect_ssh(host.name, ssh_address(host, lab))
     try:
-        engine = await connect_engine(reached)
+        engine = await find_engine(reached)
         kind = (await engine.version()).kind
         if cloud.engine and kind != cloud.engine:
             await engine.close()

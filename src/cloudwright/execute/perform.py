@@ -14,6 +14,7 @@ from cloudwright.execute import labels
 from cloudwright.execute.config import started_command, starting_command, write_config
 from cloudwright.execute.container import job_name, spec_of
 from cloudwright.execute.delivery import bring_images
+from cloudwright.execute.drain import come_back, leave
 from cloudwright.execute.fleet import Fleet
 from cloudwright.execute.health import probe
 from cloudwright.execute.links import Links
@@ -114,8 +115,10 @@ async def _make_central(
 
 async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None:
     engine = doing.fleet.engine(step.host)
-    await await_turn(step, doing.fleet, doing.cloud, doing.waits)
+    if await await_turn(step, doing.fleet, doing.cloud, doing.waits):
+        await leave(step, doing.fleet, doing.waits)
     await _remove(engine, action.container, action.body.stop_seconds)
+    await come_back(step, doing.fleet)
     directory = f"{CONFIG_DIRECTORY}/{action.container}"
     await _make_sources(action.body, step, doing, starting_command(directory))
     await engine.create(spec_of(step, action.body, doing.cloud.name))

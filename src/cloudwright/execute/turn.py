@@ -20,8 +20,8 @@ PATIENCE_SECONDS = 120.0
 """How long the others may take to work again, beyond what their own health allows."""
 
 
-async def await_turn(step: Step, fleet: Fleet, cloud: Cloud, waits: Callable[[str], None]) -> None:
-    """Return once `step` may stop its container; at once when that does not work anyway.
+async def await_turn(step: Step, fleet: Fleet, cloud: Cloud, waits: Callable[[str], None]) -> bool:
+    """Whether its container works, once `step` may stop it; at once when it does not.
 
     The plan orders the turns; this looks again at the last moment, because a host may have died
     since. Raises StepFailed, with nothing touched, when too few others work in time.
@@ -30,14 +30,14 @@ async def await_turn(step: Step, fleet: Fleet, cloud: Cloud, waits: Callable[[st
     assert isinstance(action, RunContainer)
     own = next((p for p in action.members if p.host == step.host), None)
     if own is None or len(action.members) < 2 or await _wrong(own, fleet, cloud):
-        return
+        return False
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     told = False
     while True:
         wrong = await _wrong_others(own, action, fleet, cloud)
         enough = may_stop(step, len(action.members) - 1 - len(wrong))
         if enough and not (why := await _held(step, action, fleet)):
-            return
+            return True
         if enough:
             wrong = {step.host: why}
         if asyncio.get_running_loop().time() > deadline:

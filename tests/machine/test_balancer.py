@@ -1,0 +1,190 @@
+"""A real HAProxy: an API leaves it before it stops, and a reload cuts no connection."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import subprocess
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cloudwright.execute.drain import told
+from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
+from tests.contract.sshd import free_port
+
+IMAGE = "localhost/cloudwright/haproxy:2026.2"
+SLOW_SECONDS = 2.0
+CONFIG = """\
+global
+    stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 30s
+    timeout server 30s
+    retries 3
+    option redispatch
+    option http-server-close
+    default-server inter 200ms fall 2 rise 2
+listen some-api
+    bind 127.0.0.1:{front}
+    option httpchk GET /
+    server h0 127.0.0.1:{h0} check
+    server h1 127.0.0.1:{h1} check
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rig:
+    """A load balancer before two backends."""
+
+    container: str
+    front: int
+    ports: dict[str, int]
+    directory: Path
+
+    def ask(self, path: str = "/") -> str:
+        """Who answers a request."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.front}{path}", timeout=20) as answer:
+            return str(answer.read().decode())
+
+    def tell(self, what: str) -> None:
+        """What the step that remakes `some-api` on h0 tells the load balancer."""
+        self.run(*told(what, "some-api", "h0"))
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """A command beside the load balancer."""
+        command = ["podman", "exec", "-u", "root", self.container, *argv]
+        return subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers with its name; slowly where it is asked to."""
+
+    def __init__(self, name: str, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.name = name
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(SLOW_SECONDS)  # a request that takes its time
+        self.send_response(200)
+        self.end_headers()
+        assert isinstance(self.server, Server)
+        self.wfile.write(self.server.name.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not on the screen."""
+
+
+@contextlib.contextmanager
+def backend(name: str, port: int) -> Iterator[None]:
+    server = Server(name, port)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    there = subprocess.run(["podman", "image", "exists", IMAGE], check=False)
+    if there.returncode:
+        pytest.skip(f"{IMAGE} is not built")
+    ports = {"h0": free_port(), "h1": free_port()}
+    front = free_port()
+    (tmp_path / "haproxy.cfg").write_text(CONFIG.format(front=front, **ports))
+    container = service.containers[0]
+    assert container.reload and container.reload.command == (RELOAD_PATH,)
+    program = Path(__file__).parents[2] / "src/cloudwright/services/haproxy/program/reload.py"
+    name = f"cloudwright-test-balancer-{os.getpid()}"
+    run = ["podman", "run", "-d", "--rm", "--name", name, "--network=host", "--entrypoint=haproxy"]
+    run += [f"--volume={tmp_path}:/etc/haproxy:ro", f"--volume={program}:{RELOAD_PATH}:ro"]
+    run += ["--user=root", IMAGE, "-W", "-db", "-S", MASTER, "-f", "/etc/haproxy/haproxy.cfg"]
+    subprocess.run(run, check=True, capture_output=True)
+    rig = Rig(container=name, front=front, ports=ports, directory=tmp_path)
+    try:
+        yield rig
+    finally:
+        subprocess.run(["podman", "rm", "-f", "-t", "0", name], capture_output=True, check=True)
+
+
+def until(rig: Rig, wanted: set[str]) -> None:
+    """Wait until exactly these answer, twice over."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if {rig.ask() for _ in range(8)} == wanted:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"not {wanted} alone answer")
+
+
+def until_busy(rig: Rig, count: int) -> None:
+    """Wait until so many backends have a request."""
+    ask = "echo 'show stat' | perl -MIO::Socket::UNIX -e '"
+    ask += '$s = IO::Socket::UNIX->new("/run/haproxy/admin.sock"); print $s <STDIN>; print <$s>;'
+    ask += "'"
+    deadline = time.monotonic() + SLOW_SECONDS
+    while time.monotonic() < deadline:
+        rows = [row.split(",") for row in rig.run("sh", "-c", ask).stdout.splitlines()]
+        busy = [row[1] for row in rows if row[0] == "some-api" and row[4] == "1"]
+        if len({"h0", "h1"} & set(busy)) == count:
+            return
+    raise TimeoutError("the slow requests did not reach the backends")
+
+
+def test_an_api_is_remade_and_no_request_fails(rig: Rig) -> None:
+    with backend("h1", rig.ports["h1"]):
+        with backend("h0", rig.ports["h0"]):
+            until(rig, {"h0", "h1"})
+            answers: list[str] = []
+            slow = [threading.Thread(target=lambda: answers.append(rig.ask("/slow")))]
+            slow += [threading.Thread(target=lambda: answers.append(rig.ask("/slow")))]
+            for thread in slow:
+                thread.start()
+            until_busy(rig, 2)
+            rig.tell("leave")
+            assert Counter(rig.ask() for _ in range(20)) == {"h1": 20}
+        # It has stopped; whoever was on it had been answered.
+        rig.tell("return")
+        assert Counter(rig.ask() for _ in range(20)) == {"h1": 20}
+        for thread in slow:
+            thread.join()
+        assert sorted(answers) == ["h0", "h1"]  # each of them had one, in turn
+        with backend("h0", rig.ports["h0"]):
+            until(rig, {"h0", "h1"})
+
+
+def test_a_reload_cuts_no_connection_and_a_wrong_file_changes_nothing(rig: Rig) -> None:
+    with backend("h0", rig.ports["h0"]), backend("h1", rig.ports["h1"]):
+        until(rig, {"h0", "h1"})
+        answers: list[str] = []
+        slow = threading.Thread(target=lambda: answers.append(rig.ask("/slow")))
+        slow.start()
+        until_busy(rig, 1)
+        file = rig.directory / "haproxy.cfg"
+        file.write_text(file.read_text().replace("server h1", "server other disabled # "))
+        assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
+        until(rig, {"h0"})
+        slow.join()
+        assert answers and answers[0] in ("h0", "h1")
+        file.write_text("nonsense\n")
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            rig.run("python3", RELOAD_PATH)
+        assert "unknown keyword 'nonsense'" in caught.value.stdout
+        assert rig.ask() == "h0"
