@@ -231,9 +231,14 @@ class HttpEngine:
         return tuple(request.volume_of(item) for item in answer.get("Volumes") or [])
 
     async def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make a named volume."""
+        """Make a named volume; one that is there is left as it is."""
         body = {"Name": name, "Labels": dict(labels)}
-        await self._call("POST", "/volumes/create", body=body)
+        try:
+            await self._call("POST", "/volumes/create", body=body)
+        except EngineError as err:
+            # Two at once: Podman tells the second one so, Docker does not.
+            if "already exists" not in err.why:
+                raise
 
     async def remove_volume(self, name: str) -> None:
         """Remove a named volume with its data."""
