@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,9 @@ def test_volumes_outlive_containers(rig: Rig) -> None:
         await engine.create_volume(VOLUME, {"kept": "no"})
         [volume] = [v for v in await engine.volumes() if v.name == VOLUME]
         assert volume.labels == {"kept": "yes"}
+        await engine.remove_volume(VOLUME)
+        await asyncio.gather(*(engine.create_volume(VOLUME, {}) for _ in range(8)))
+        assert [v.name for v in await engine.volumes()].count(VOLUME) == 1
 
     go(rig, test)
 
