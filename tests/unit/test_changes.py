@@ -18,9 +18,9 @@ from cloudwright.plan.changes import Sources, changes_of
 from cloudwright.plan.difference import DRIFTED, Observed, Plan, Seen, make_plan
 from cloudwright.plan.explain import explain, explain_json
 from cloudwright.plan.explain_changes import change_lines
-from cloudwright.plan.impact import restarts_of
+from cloudwright.plan.impact import rereads_of, restarts_of
 from cloudwright.plan.provenance import provenance
-from cloudwright.plan.steps import ConfigFile, RunContainer, WriteFiles
+from cloudwright.plan.steps import ConfigFile, ReadAgain, RunContainer, WriteFiles
 from cloudwright.services import SERVICES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -261,3 +261,20 @@ def test_no_real_value_is_ever_shown() -> None:
     assert told
     for value in (*values.values(), *known.values()):
         assert value not in told
+
+
+def test_a_file_that_is_read_again_restarts_nothing() -> None:
+    blueprint = blueprint_of(load(EXAMPLES / "aio.yaml"), Overrides())
+    seen = everything(blueprint)
+    ids = [i for i, s in blueprint.steps.items() if isinstance(s.action, ReadAgain)]
+    (id,) = [i for i in ids if "haproxy" in i]
+    seen[id] = Seen(digest=DRIFTED, why="its files changed since it read them")
+    plan = make_plan(blueprint, Observed(seen=seen))
+    assert restarts_of(plan, blueprint, SERVICES) == ()
+    assert rereads_of(plan) == {"haproxy": ("aio",)}
+    text = explain(plan, blueprint, SERVICES)
+    assert text.endswith(
+        "read their files again, without a restart:\n"
+        "  haproxy  on aio\n"
+        "an API's user notices: nothing"
+    )

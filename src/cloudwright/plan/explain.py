@@ -17,7 +17,7 @@ from cloudwright.plan.explain_changes import (
     restart_lines,
     restarts_json,
 )
-from cloudwright.plan.impact import restarts_of
+from cloudwright.plan.impact import rereads_of, restarts_of
 from cloudwright.plan.steps import (
     Action,
     BringImages,
@@ -86,7 +86,7 @@ def explain(
             lines += _step_lines(planned, width, declared)
             lines += _changed(planned, (changes or {}).get(planned.step.id, ()), told)
         lines.append("")
-    lines += restart_lines(restarts_of(plan, blueprint, services))
+    lines += restart_lines(restarts_of(plan, blueprint, services), rereads_of(plan))
     return "\n".join(lines).rstrip()
 
 
@@ -131,6 +131,7 @@ def explain_json(
             for p in plan.planned
         ],
         "restarts": restarts_json(restarts_of(plan, blueprint, services)),
+        "rereads": {name: list(hosts) for name, hosts in rereads_of(plan).items()},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cloudwright.plan.changes import FileChange, OptionChange
@@ -40,14 +40,25 @@ def _side(shown: str | None, option: OptionChange) -> str:
     return shown or '""'
 
 
-def restart_lines(restarts: Sequence[Restart]) -> Iterator[str]:
-    """Which containers restart, in which order, and what somebody at an API notices of it."""
-    if not restarts:
+def restart_lines(
+    restarts: Sequence[Restart], rereads: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    """Which containers restart, in which order, and what somebody at an API notices of it.
+
+    `rereads` are those that read their files again as they go on.
+    """
+    names = [*(restart.container for restart in restarts), *rereads]
+    if not names:
         return
-    yield "restarts, in this order:"
-    width = max(len(restart.container) for restart in restarts)
+    width = max(map(len, names))
+    if restarts:
+        yield "restarts, in this order:"
     for restart in restarts:
         yield f"  {restart.container:<{width}}  on {_hosts(restart.hosts)}{_turns(restart)}"
+    if rereads:
+        yield "read their files again, without a restart:"
+    for name, hosts in rereads.items():
+        yield f"  {name:<{width}}  on {_hosts(hosts)}"
     silent = dict.fromkeys(name for restart in restarts for name in restart.silent)
     if silent:
         yield f"an API's user notices: seconds without {', '.join(silent)}"

@@ -10,7 +10,7 @@ from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Change, Plan
 from cloudwright.plan.graph import closure
 from cloudwright.plan.rollout import Group, groups_of
-from cloudwright.plan.steps import RunContainer, Step
+from cloudwright.plan.steps import ReadAgain, RunContainer, Step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +51,18 @@ def restarts_of(
         for name in order
         if name in groups
     )
+
+
+def rereads_of(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    """Container → the hosts where it goes on and reads its files again: nobody notices."""
+    hosts: dict[str, list[str]] = {}
+    for planned in plan.planned:
+        match planned.step.action:
+            case ReadAgain(container=name) if planned.change is Change.ALTER:
+                hosts.setdefault(name, []).append(planned.step.host)
+            case _:
+                pass
+    return {name: tuple(found) for name, found in hosts.items()}
 
 
 def _silent(
