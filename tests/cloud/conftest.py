@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cloud.tool import INSTANCE_SECONDS, Instance, Tool, eventually
+from tests.cloud.tool import INSTANCE_SECONDS, NETWORK, Instance, Tool, eventually
+from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
 
@@ -36,7 +36,10 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     kept = os.environ.get("CLOUDWRIGHT_TEST_CLOUD")
     directory = Path(kept) if kept else tmp_path_factory.mktemp("cloud")
     directory.mkdir(parents=True, exist_ok=True)
-    shutil.copy(EXAMPLE, directory / "cloud.yaml")
+    text = EXAMPLE.read_text().replace("10.64.", NETWORK)
+    (directory / "cloud.yaml").write_text(text)
+    if not kept:
+        remove_labs_in(f"{NETWORK}0.")
     tool = Tool(directory)
     tool.run("doctor", "--fix")
     tool.run("images", "build", seconds=1800)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from ruamel.yaml import YAML
 
 from tests.cloud.browser import browser, log_in, text_of
-from tests.cloud.tool import Tool, changed
+from tests.cloud.tool import ADDRESS, Tool, changed
 
 
 def test_a_killed_apply_is_ended_by_the_next(cloud: Tool) -> None:
@@ -42,11 +42,10 @@ def test_horizon_shows_the_instance_in_a_browser(cloud: Tool, tmp_path: Path) ->
     """Log in with the printed credentials, and see the instance that smoke kept."""
     state = cloud.directory / ".cloudwright"
     auth = yaml_of(state / "clouds.yaml")["clouds"]["aio"]["auth"]
-    address = "10.64.0.11"
-    key = public_key_of(address, state / "ca.pem")
+    key = public_key_of(ADDRESS, state / "ca.pem")
     with browser(tmp_path / "profile", trusted_key=key) as driver:
-        log_in(driver, f"https://{address}/", auth["username"], auth["password"])
-        shown = text_of(driver, f"https://{address}/project/instances/", "cloudwright-smoke")
+        log_in(driver, f"https://{ADDRESS}/", auth["username"], auth["password"])
+        shown = text_of(driver, f"https://{ADDRESS}/project/instances/", "cloudwright-smoke")
     assert "Running" in shown or "Active" in shown
 
 

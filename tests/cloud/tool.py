@@ -18,7 +18,9 @@ INSTANCE_SECONDS = 600
 PAUSE_SECONDS = 0.5
 """Between two questions; what is waited for is asked, and never timed."""
 HOST = "aio"
-ADDRESS = "10.64.0.11"
+NETWORK = "10.76."
+"""The tier's own, so that it runs beside a demo; in place of the example's."""
+ADDRESS = f"{NETWORK}0.11"
 
 
 # Root's password stands in a file of the container, and in no argument.

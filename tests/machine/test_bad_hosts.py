@@ -16,6 +16,7 @@ import pytest
 from cloudwright.errors import Missing
 from cloudwright.transport.host import File
 from cloudwright.transport.ssh import SshAddress, connect_ssh
+from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
 ADDRESS = "10.77.0.11"
@@ -82,6 +83,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     bench = Bench(tmp_path_factory.mktemp("bench"))
     text = EXAMPLE.read_text().replace("10.64.", "10.77.")
     bench.file.write_text(text.replace("name: aio", "name: bench"))
+    remove_labs_in("10.77.0.")
     bench.run("lab", "up")
     try:
         yield bench

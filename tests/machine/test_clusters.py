@@ -14,7 +14,7 @@ import pymysql
 import pytest
 
 from tests.cloud.tool import Tool, eventually
-from tests.machine.leftovers import remove_labs_in
+from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
 CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")

@@ -16,6 +16,7 @@ from cloudwright.lab.spec import LabSpec, spec_of
 from cloudwright.model.load import load
 from cloudwright.transport.local import LocalHost
 from cloudwright.transport.ssh import SshAddress, connect_ssh
+from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
 EMPTY_IMAGE = "localhost/cloudwright-test/shell:latest"
@@ -83,6 +84,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     text = EXAMPLE.read_text().replace("10.64.", "10.69.")
     file.write_text(text.replace("name: aio", "name: lab-test"))
     made = Lab(spec_of(load(file), file))
+    remove_labs_in("10.69.0.")
     try:
         made.up()
         yield made
