@@ -17,6 +17,11 @@ from cloudwright.plan.difference import Plan
 from cloudwright.plan.steps import RunContainer, Step
 
 
+PROBES_PER_HOST = 4
+"""At a time: some start a program in a container, and two dozen of them at once on a small host
+make each other late enough to look ill."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One container. `health` is `healthy`, `-` when it does not run, or what is wrong."""
@@ -45,7 +50,13 @@ async def status_of(
     }
     wrong = {p.step.id: p.why for p in plan.planned}
     steps = [s for s in blueprint.steps.values() if isinstance(s.action, RunContainer)]
-    rows = await asyncio.gather(*(_row(fleet, cloud, step, found, wrong) for step in steps))
+    slots = {host.name: asyncio.Semaphore(PROBES_PER_HOST) for host in cloud.hosts}
+
+    async def row(step: Step) -> Row:
+        async with slots[step.host]:
+            return await _row(fleet, cloud, step, found, wrong)
+
+    rows = await asyncio.gather(*(row(step) for step in steps))
     strays = [p for p in plan.planned if p.step.id not in blueprint.steps]
     return (*rows, *(_stray(p.step, p.why, found) for p in strays))
 
