@@ -59,8 +59,8 @@ def test_a_port_is_taken_on_our_address_or_on_all(address: str) -> None:
 
 def test_a_port_elsewhere_or_of_the_container_itself_is_not_taken() -> None:
     assert not texts(Condition(listeners={("127.0.0.1", 3306): "nginx"}))
-    running = replace(MAKE, change=Change.ALTER, up=True)
-    assert not texts(Condition(listeners={("10.0.0.1", 3306): "conmon"}), running)
+    own = Condition(listeners={("10.0.0.1", 3306): "mariadbd"}, alive=frozenset({"db"}))
+    assert not texts(own, replace(MAKE, change=Change.ALTER))
 
 
 def test_a_full_disk_matters_to_what_writes_alone() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cloudwright.declare.service import HttpHealth, TcpHealth
 from cloudwright.errors import Missing
@@ -36,11 +36,13 @@ _QUESTIONS = (
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
     """One host as it is now: seconds that its clock is ahead of ours at least (negative: behind),
-    free bytes by directory, and who listens on which address and port."""
+    free bytes by directory, who listens on which address and port, and containers that have a
+    process: running, or on their way to an end."""
 
     skew: float = 0.0
     free: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    alive: frozenset[str] = frozenset()
 
 
 async def refuse_unfit(fleet: Fleet, cloud: Cloud, plan: Plan) -> None:
@@ -99,7 +101,7 @@ def _taken(host: Host, condition: Condition, own: Iterable[Planned]) -> Iterator
     """Ports of containers that do not run, and that somebody else listens on."""
     for planned in own:
         action = planned.step.action
-        if not isinstance(action, RunContainer) or planned.up:
+        if not isinstance(action, RunContainer) or action.container in condition.alive:
             continue
         if not isinstance(action.health, HttpHealth | TcpHealth):
             continue
@@ -116,7 +118,13 @@ def _taken(host: Host, condition: Condition, own: Iterable[Planned]) -> Iterator
 async def _look(fleet: Fleet, name: str) -> Condition:
     before = time.time()
     done = await fleet.host(name).run(_QUESTIONS, check=False)
-    return parse(done.stdout, before, time.time())
+    condition = parse(done.stdout, before, time.time())
+    containers = await fleet.engine(name).containers()
+    alive = frozenset(c.name for c in containers if c.state not in _ENDED)
+    return replace(condition, alive=alive)
+
+
+_ENDED = ("created", "exited", "dead")
 
 
 def parse(text: str, before: float, after: float) -> Condition:
