@@ -16,7 +16,6 @@ from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan
 from cloudwright.plan.steps import RunContainer, Step
 
-
 PROBES_PER_HOST = 4
 """At a time: some start a program in a container, and two dozen of them at once on a small host
 make each other late enough to look ill."""
