@@ -269,3 +269,10 @@ def test_a_site_lost_in_the_middle_leaves_a_majority_that_serves(tmp_path: Path)
     world.begin_run()
     apply(world, wanted, tmp_path)
     assert_same(world, wanted, fresh(wanted, tmp_path))
+
+
+def test_a_load_balancers_new_file_waits_for_the_canary_too(tmp_path: Path) -> None:
+    """Also where others need the load balancer: they need it whole."""
+    world = fresh(THREE, tmp_path)
+    plan = planned(world, THREE_ELSEWHERE)[1]
+    assert "haproxy/reload/haproxy@h0" in plan.needs["haproxy/files/haproxy@h1"]

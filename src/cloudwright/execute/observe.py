@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudwright.engine.api import ContainerSpec, ContainerState, Engine
 from cloudwright.errors import EngineError
@@ -105,7 +105,7 @@ def _config(step: Step, files: Mapping[str, Config]) -> Config | None:
 async def _forged(engine: Engine, cloud: Cloud, steps: Iterable[Step]) -> dict[str, Seen]:
     """Containers whose labels say that they are as declared, and which are not."""
     specs = {
-        step.id: spec_of(step, step.action.body, cloud.name)
+        step.id: _lasting(spec_of(step, step.action.body, cloud.name))
         for step in steps
         if isinstance(step.action, RunContainer)
     }
@@ -115,6 +115,12 @@ async def _forged(engine: Engine, cloud: Cloud, steps: Iterable[Step]) -> dict[s
         for id, words in zip(specs, found, strict=True)
         if words
     }
+
+
+def _lasting(spec: ContainerSpec) -> ContainerSpec:
+    """Without the label of what it read as it started: it may have read again since."""
+    kept = {name: value for name, value in spec.labels.items() if name != labels.READ}
+    return replace(spec, labels=kept)
 
 
 async def _differences(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def identity_step(service: Service, cloud: Cloud, runner: Host, needs: Needs) ->
             password=str(Secret(name=f"{user}/identity")) if user else "",
             endpoints=endpoints,
         ),
-        needs=needs.resolve(("keystone", "haproxy"), service, runner),
+        needs=needs.resolve(("keystone", "haproxy", "keepalived"), service, runner),
     )
 
 

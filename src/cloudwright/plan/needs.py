@@ -37,7 +37,9 @@ class Needs:
         like = next(c for c in service.containers if c.name == job.like)
         own |= {f"{service.name}/volume/{v.name}@{runner.name}" for v in like.volumes}
         own |= {f"{service.name}/database/{d.name}" for d in service.databases}
-        named = self.resolve((*service.needs, *job.needs, "haproxy"), service, subject or runner)
+        named = self.resolve(
+            (*service.needs, *job.needs, "haproxy", "keepalived"), service, subject or runner
+        )
         return frozenset(own) | named
 
     def resolve(self, names: Iterable[str], own: Service, host: Host) -> frozenset[str]:

@@ -153,7 +153,6 @@ def order(steps: Mapping[str, Step], planned: Mapping[str, bool], needs: Needs) 
     more: dict[str, set[str]] = {}
     after: dict[str, set[str]] = {}
     dropped: dict[str, frozenset[str]] = {}
-    exclusive = _exclusive_files(steps, needs)
     for group in groups_of(steps, planned):
         if not group.risked:
             continue
@@ -163,7 +162,7 @@ def order(steps: Mapping[str, Step], planned: Mapping[str, bool], needs: Needs) 
                 dropped[member.touches] = risked
         for link in _links(group):
             to = more if link.must_succeed else after
-            for id in (link.id, *exclusive.get(link.id, ())):
+            for id in (link.id, *_own_files(link.id, link.before, steps, needs)):
                 to.setdefault(id, set()).add(link.before)
     return Order(
         needs={
@@ -221,18 +220,27 @@ def _window(ids: Sequence[str], size: int, *, must_succeed: bool = True) -> Iter
             yield _Link(id=id, before=ids[place - size], must_succeed=must_succeed)
 
 
-def _exclusive_files(steps: Mapping[str, Step], needs: Needs) -> Mapping[str, tuple[str, ...]]:
-    """Planned container or reload → the planned files that nothing else waits for.
+def _own_files(id: str, before: str, steps: Mapping[str, Step], needs: Needs) -> Iterable[str]:
+    """The planned files that the step reads, unless what comes `before` it needs them too.
 
     They wait with it, so that a config which its canary could not bear reaches no other host.
     """
-    readers: dict[str, list[str]] = {}
-    for id, before in needs.items():
-        for need in before:
-            if isinstance(steps[need].action, WriteFiles):
-                readers.setdefault(need, []).append(id)
-    found: dict[str, list[str]] = {}
-    for files, users in readers.items():
-        if len(users) == 1:
-            found.setdefault(users[0], []).append(files)
-    return {user: tuple(files) for user, files in found.items()}
+    files = [
+        need
+        for need in steps[id].needs
+        if need in needs and isinstance(steps[need].action, WriteFiles)
+    ]
+    earlier = _all_before(before, needs) if files else frozenset()
+    return [name for name in files if name not in earlier]
+
+
+def _all_before(id: str, needs: Needs) -> frozenset[str]:
+    """The step and everything that it needs, directly or not."""
+    found: set[str] = set()
+    todo = [id]
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            todo += needs.get(one, frozenset())
+    return frozenset(found)

@@ -93,7 +93,7 @@ def _settings(at: At) -> Ini:
 service = Service(
     name="glance",
     summary="machine images",
-    needs=("mariadb", "memcached", "haproxy"),
+    needs=("mariadb", "memcached", "haproxy", "keepalived"),
     image=Image(
         name="glance",
         parent="openstack-base",

@@ -92,7 +92,7 @@ def _bootstrap(at: At) -> str:
 service = Service(
     name="keystone",
     summary="identity and service catalog",
-    needs=("mariadb", "memcached", "haproxy"),
+    needs=("mariadb", "memcached", "haproxy", "keepalived"),
     image=IMAGE,
     upgrade_check="keystone-status upgrade check",
     databases=(
