@@ -56,6 +56,7 @@ async def _apply(
     from cloudwright.execute.lock.changing import refuse_if_held
     from cloudwright.execute.proposal import propose, propose_again, read
     from cloudwright.execute.session import open_session
+    from cloudwright.plan.checks import check
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
@@ -68,6 +69,7 @@ async def _apply(
             proposal = await propose(session, selection_of(session, only, hosts))
         refuse_if_held(proposal.pages)
         click.echo(plan_text(proposal, SERVICES, whole=ask))
+        check(proposal.plan, proposal.blueprint)
         if not proposal.plan.is_empty:
             if ask:
                 if not confirmed("do it?"):
