@@ -51,8 +51,8 @@ def test_a_port_that_another_program_has_is_told_before_anything_is_touched(clou
     cloud.await_whole()
 
 
-def test_a_full_disk_writes_nothing_half_and_stops_only_what_needs_it(cloud: Tool) -> None:
-    """A directory of its own that is full: the files fail, the other step of the plan is done."""
+def test_a_full_disk_has_nothing_half_written_and_stops_nobody_else(cloud: Tool) -> None:
+    """A directory of its own that is full: its files fail, and the other step is done."""
     directory = "/etc/cloudwright/placement-api"
     cloud.on_host(f"mount -t tmpfs -o size=4k,mode=700 none {directory}")
     cloud.on_host("podman rm -f -t 5 memcached")
@@ -61,7 +61,6 @@ def test_a_full_disk_writes_nothing_half_and_stops_only_what_needs_it(cloud: Too
         said = cloud.run("apply", "--yes", status=1)
         assert f"no space left on the device below {directory}" in said
         assert "placement/files/placement-api@aio" in said
-        assert "skipped placement/placement-api@aio because of placement/files" in said
         assert cloud.on_host(f"find {directory} -mindepth 1") == ""
         assert changed(before, cloud.starts()) == {"memcached"}
     finally:

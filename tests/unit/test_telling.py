@@ -25,3 +25,12 @@ def test_what_is_said_again_and_again_does_not_push_out_the_first_trouble() -> N
 
 def test_without_any_trouble_it_is_the_end() -> None:
     assert telling("\n".join(NOISE)).splitlines() == NOISE[-20:]
+
+
+def test_of_a_traceback_the_exception_is_told() -> None:
+    frame = '1 ERROR api   File "/x/connections.py", line 378, in error_handler'
+    code = "1 ERROR api     raise OperationalError(error)"
+    mark = "1 ERROR api           ~~~~~^^^^^^^ error"
+    end = "1 ERROR api OperationalError: refused"
+    shown = telling("\n".join([*[frame, code, mark] * 20, end, *NOISE])).splitlines()
+    assert shown == [end, *NOISE[-6:]]

@@ -14,6 +14,8 @@ _SAYS_WHY = re.compile(
     r"|no such|not found|invalid|unknown|in use",
     re.IGNORECASE,
 )
+# A frame of a traceback, as Python prints it or as oslo.log does: the exception below it says all.
+_FRAME = re.compile(r"(ERROR|CRITICAL) \S+ {2,}\S|^\s+File \"|[~^]{2,}\s*$")
 _VARIES = re.compile(r"\d+")
 
 
@@ -29,7 +31,7 @@ def telling(text: str, count: int = OUTPUT_LINES) -> str:
     before, last = lines[:-LAST], lines[-LAST:]
     told: dict[str, str] = {}
     for line in before:
-        if _SAYS_WHY.search(line):
+        if _SAYS_WHY.search(line) and not _FRAME.search(line):
             shape = _VARIES.sub("0", line)
             told.pop(shape, None)
             told[shape] = line
