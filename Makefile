@@ -10,11 +10,11 @@ QUICK := tests/unit tests/golden tests/simulated
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
 TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
 
-.PHONY: help setup demo test check format lint quick ready packages golden reference bench bench-scale clean
+.PHONY: help setup demo test check format lint quick ready packages golden reference bench bench-hosts bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready ## make .venv with cloudwright and what tests need
 
@@ -63,6 +63,9 @@ reference: setup ## write docs/reference anew from the code
 
 bench: ready ## measure, on an idle machine, and print a table
 	$(PYTHON) benchmarks/bench.py
+
+bench-hosts: setup packages ## how long a look at 100 hosts takes, over real SSH
+	$(PYTHON) benchmarks/no_op_hosts.py
 
 bench-scale: setup ## plan and apply 10, 100 and 1,000 simulated hosts: time and memory per stage
 	$(PYTHON) benchmarks/scale.py

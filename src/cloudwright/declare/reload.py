@@ -10,9 +10,7 @@ class Reload:
     """What makes it read again the files that are marked `reload`.
 
     `command` runs as root in the container once the new files are at their places, and ends with
-    0 only when they were taken; none for files that are read at each use. `mutable`: it also
-    takes those options of its INI files that oslo.config calls mutable.
+    0 only when they were taken; none for files that are read at each use.
     """
 
     command: tuple[str, ...] = ()
-    mutable: bool = False

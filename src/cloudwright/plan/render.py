@@ -16,10 +16,6 @@ CONFIG_DIRECTORY = "/etc/cloudwright"
 CONFIG_MOUNT = "/var/lib/kolla/config_files"
 
 
-MUTABLE = frozenset({("DEFAULT", "debug")})
-"""Options that oslo.config's own libraries take anew in a process that is told to."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rendered:
     """The files of a container on a host, and those of which a running one can read something
@@ -60,17 +56,7 @@ def _config_file(
         return ConfigFile(name=name, text=file.content, fixed="" if whole else None)
     layers = _layers(service, container, name, file.content, at, overrides)
     merged = ini.merge(*(fragment for _, fragment in layers))
-    fixed = "" if whole else None
-    if container.reload and container.reload.mutable:
-        fixed = ini.render(_without(merged, MUTABLE))
-    return ConfigFile(name=name, text=ini.render(merged), fixed=fixed)
-
-
-def _without(content: ini.Ini, options: frozenset[tuple[str, str]]) -> ini.Ini:
-    return {
-        section: {o: v for o, v in values.items() if (section, o) not in options}
-        for section, values in content.items()
-    }
+    return ConfigFile(name=name, text=ini.render(merged), fixed="" if whole else None)
 
 
 def _layers(
