@@ -19,6 +19,7 @@ from tests.leftovers import remove_labs_in
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
 CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")
 SECONDS = 300
+REFUSED = "WSREP has not yet prepared|Can't connect"
 
 ADDRESSES = {"ctl-a": "10.67.0.11", "ctl-b": "10.67.0.12", "witness": "10.67.0.13"}
 
@@ -149,7 +150,7 @@ def test_a_site_is_lost_and_returns_with_what_it_missed(clusters: Clusters) -> N
 def test_without_the_other_site_and_the_witness_nothing_is_written(clusters: Clusters) -> None:
     clusters.tool.run("lab", "kill", "site:a", "site:w")
     eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the minority to stop")
-    with pytest.raises(pymysql.OperationalError, match="WSREP has not yet prepared"):
+    with pytest.raises(pymysql.OperationalError, match=REFUSED):
         clusters.write("ctl-b", 3)
     clusters.tool.run("lab", "boot", "site:a", "site:w")
     eventually(
@@ -210,3 +211,26 @@ def test_the_forecast_is_what_happens(clusters: Clusters, lost: list[str], goes_
         eventually(
             lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
         )
+
+
+def test_without_a_witness_neither_of_two_halves_writes(clusters: Clusters) -> None:
+    """Each has one vote of two; once the line is back they go on by themselves."""
+    clusters.tool.run("lab", "kill", "site:w")
+    eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sides"
+    )
+    clusters.tool.run("lab", "cut", "a", "b")
+    try:
+        eventually(
+            lambda: not clusters.ready("ctl-a", "ctl-b"), seconds=SECONDS, what="both to stop"
+        )
+        for host in ("ctl-a", "ctl-b"):
+            with pytest.raises(pymysql.OperationalError, match=REFUSED):
+                clusters.write(host, 300)
+    finally:
+        clusters.tool.run("lab", "join", "a", "b")
+        clusters.tool.run("lab", "boot", "site:w")
+    eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
+    )
+    assert 300 not in clusters.rows("ctl-a") | clusters.rows("ctl-b")

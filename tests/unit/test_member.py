@@ -217,3 +217,22 @@ def test_the_settings_name_every_member() -> None:
     told = json.loads((golden / "cloudwright" / "mariadb" / "member.json").read_text())
     assert list(told["members"]) == ["ctl-1", "ctl-2", "ctl-3"]
     assert told["secret"].startswith("⟦secret:")
+
+
+def test_a_server_that_runs_and_is_not_whole_tells_nothing_old() -> None:
+    class CutOff:
+        rejoins = False
+        up = False
+
+        def is_up(self) -> bool:
+            return self.up
+
+    adapter = CutOff()
+    member = agent.Member(secret=b"", adapter=adapter, holds=down("a", 4), founding=True)
+    assert member.told().state == agent.FOUNDING
+    member.running = adapter.up = True
+    assert member.told().state == agent.UP
+    adapter.up = False
+    assert member.told() is None
+    member.running = False
+    assert member.told().state == agent.DOWN

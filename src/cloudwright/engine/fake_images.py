@@ -31,7 +31,8 @@ class FakeImages:
         for image in self._images:
             if reference in image.tags or (len(bare) >= 12 and image.id.startswith(bare)):
                 return image
-        raise EngineError(f"no such image: {reference}", status=404, where=self._host)
+        why = f"no such image: {reference}"
+        raise EngineError("refused (404)", status=404, where=self._host, why=why)
 
     def layers(self, id: str) -> tuple[str, ...]:
         """The layers of an image; one that came by no archive has none."""

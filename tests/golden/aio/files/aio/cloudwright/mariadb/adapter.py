@@ -25,9 +25,15 @@ ANSWER_SECONDS = 1
 SYNCED, DONOR = "4", "2"
 """`wsrep_local_state`; a donor (by mariabackup) takes reads and writes meanwhile."""
 
-STUCK_SECONDS = 10
-"""A donor that is not ready, and gives nothing to anybody, stays so: a cluster that was lost and
-found again in the middle of a transfer leaves it in that state (seen with Galera 26.4.23)."""
+STUCK_SECONDS = {
+    # A cluster that was lost and found again in the middle of a transfer leaves its donor in that
+    # state for ever, giving nothing to anybody (seen with Galera 26.4.23).
+    "is a donor to nobody": 10,
+    # Galera goes on by itself only when each process of the last whole cluster is back, and one
+    # that was started anew is another to it (an arbitrator, say): then nobody ever would.
+    "is cut off from the majority": 20,
+}
+"""What a server does not come out of by itself, and after how long it is believed."""
 
 
 class Adapter:
@@ -45,7 +51,7 @@ class Adapter:
         self._lock = threading.Lock()
         self._seen: tuple[float, dict[str, str]] = (0.0, {})
         self._start: list[str] = []
-        self._stuck_since = 0.0
+        self._wrong: tuple[str, float] = ("", 0.0)
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """The history and position of the data, recovered from its log after a crash."""
@@ -73,18 +79,19 @@ class Adapter:
         return self.is_ready()
 
     def is_stuck(self) -> bool:
-        """Whether only a new start helps the server."""
+        """Whether only a new start, and a new agreement with the others, helps the server."""
+        wrong = self._what_is_wrong()
+        if wrong != self._wrong[0]:
+            self._wrong = (wrong, time.monotonic())
+        return bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
+
+    def _what_is_wrong(self) -> str:
         status = self._status()
-        stuck = (
-            status.get("wsrep_local_state") == DONOR
-            and status.get("wsrep_ready") == "OFF"
-            and subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 1
-        )
-        if not stuck:
-            self._stuck_since = 0.0
-        elif not self._stuck_since:
-            self._stuck_since = time.monotonic()
-        return stuck and time.monotonic() - self._stuck_since > STUCK_SECONDS
+        if status and status.get("wsrep_cluster_status") != "Primary":
+            return "is cut off from the majority"
+        gives = subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 0
+        donor = status.get("wsrep_local_state") == DONOR and status.get("wsrep_ready") == "OFF"
+        return "is a donor to nobody" if donor and not gives else ""
 
     def is_ready(self) -> bool:
         """Whether it has all that the primary component has, and takes writes."""

@@ -145,11 +145,15 @@ class Member:
         """Its own name."""
         return self.holds.name
 
-    def told(self) -> Told:
-        """What to tell the others now."""
+    def told(self) -> Told | None:
+        """What to tell the others now; nothing while the server runs and is not whole, since what
+        it held as it started is no longer true."""
         if self.running and self.adapter.is_up():
+            self.founding = False
             return replace(self.holds, state=UP)
-        return replace(self.holds, state=FOUNDING if self.founding else DOWN)
+        if self.founding:
+            return replace(self.holds, state=FOUNDING)
+        return None if self.running else replace(self.holds, state=DOWN)
 
 
 def seal(secret: bytes, nonce: str, body: bytes) -> str:
@@ -168,7 +172,8 @@ def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
                 ready = member.running and member.adapter.is_ready()
                 self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n", "")
             elif self.path == "/member":
-                body = json.dumps(asdict(member.told())).encode()
+                told = member.told()
+                body = json.dumps(asdict(told) if told else None).encode()
                 nonce = self.headers.get("X-Nonce", "")[:64]
                 self._say(200, body, seal(member.secret, nonce, body))
             else:
@@ -207,7 +212,7 @@ def ask(address: str, secret: bytes) -> Told | None:
         if not hmac.compare_digest(proof, seal(secret, nonce, body)):
             return None
         data = json.loads(body)
-        return Told(**{**data, "view": tuple(data["view"])})
+        return Told(**{**data, "view": tuple(data["view"])}) if data else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -222,7 +227,7 @@ def settle(member: Member, addresses: Mapping[str, str]) -> Join | Found:
         while True:
             answers = pool.map(lambda a: ask(a, member.secret), others.values())
             told = {t.name: t for t in answers if t is not None and t.name in others}
-            decision = decide(member.told(), told, tuple(addresses))
+            decision = decide(member.holds, told, tuple(addresses))
             if not isinstance(decision, Wait):
                 member.founding = isinstance(decision, Found)
                 return decision
@@ -284,10 +289,11 @@ def run(member: Member, command: list[str]) -> int | None:
         try:
             code = process.wait(WATCH_SECONDS)
         except subprocess.TimeoutExpired:
+            member.told()  # notes when what it founds is there
             stuck = member.adapter.is_stuck()
         else:
             return code if code >= 0 else 128 - code
-    print("the server is stuck, and is started anew", flush=True)
+    print("the server is stuck: the members agree anew", flush=True)
     member.running = False
     process.terminate()
     try:
