@@ -30,7 +30,7 @@ from tests.simulated.fleet import (
     fresh,
 )
 
-EXAMPLES = int(os.environ.get("CLOUDWRIGHT_FLEET", "20"))
+EXAMPLES = int(os.environ.get("CLOUDWRIGHT_FLEET", "40"))
 ROLES = [("control",), ("network",), ("compute",), ("network", "compute")]
 FIRST = ("control", "network")
 OPTIONS = [("keystone.conf", "debug"), ("nova.conf", "cpu_allocation_ratio"), ("glance.conf", "x")]
