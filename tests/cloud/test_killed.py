@@ -20,7 +20,7 @@ podman exec openvswitch-vswitchd \
     ovs-vsctl remove Open_vSwitch . external_ids ovn-openflow-probe-interval
 podman exec rabbitmq rabbitmqctl -q clear_permissions openstack
 {SQL.format("DROP USER IF EXISTS glance@'%';")}
-{SQL.format("DELETE FROM keystone.endpoint WHERE url LIKE '%:8778';")}
+{SQL.format("DELETE FROM keystone.endpoint WHERE url LIKE '%:8780';")}
 """
 
 WORLD = {

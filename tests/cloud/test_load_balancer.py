@@ -13,7 +13,7 @@ from tests.cloud.tool import ADDRESS, Tool, eventually
 
 STATISTICS = f"http://{ADDRESS}:13999/;csv"
 SECONDS = 300
-PLACEMENT = 8778
+PLACEMENT = 8780
 
 
 def servers() -> dict[str, dict[str, str]]:

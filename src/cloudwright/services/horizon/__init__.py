@@ -57,6 +57,8 @@ def _settings(at: At) -> str:
             "default": {
                 "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
                 "LOCATION": list(oslo.memcached_servers(at)),
+                # A member that is frozen is a cache without an answer, not a page without one.
+                "OPTIONS": {"connect_timeout": 1, "timeout": 1, "ignore_exc": True},
             }
         },
         "OPENSTACK_HOST": at.cloud.api.internal,
@@ -120,7 +122,8 @@ service = Service(
             role="control",
             command=wsgi.UWSGI_COMMAND,
             files=files,
-            api=Api(port=PORT, check="/auth/login/"),
+            # Django answers it with a redirect; the login page would begin a session at each check.
+            api=Api(port=PORT, check="/"),
         ),
     ),
 )
