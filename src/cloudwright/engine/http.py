@@ -111,19 +111,13 @@ class HttpEngine:
         """Take in the images of an archive."""
         path = "/images/load"
         try:
-            answer = await self._client.post(
-                path,
-                params={"quiet": "true"},
-                content=chunks,
-                headers={"Content-Type": "application/x-tar"},
-                timeout=None,
-            )
-        except httpx.TransportError as error:
+            status, answer = await stream.upload(self._socket, f"{API}{path}?quiet=true", chunks)
+        except OSError as error:
             raise self._silent(f"POST {path}", error) from error
-        if answer.is_error:
-            raise self._refused(f"POST {path}", answer.status_code, answer.content)
+        if status >= 400:
+            raise self._refused(f"POST {path}", status, answer)
         # The answer has begun before the work has: what went wrong after that is in its lines.
-        for line in answer.text.splitlines():
+        for line in answer.decode(errors="replace").splitlines():
             if wrong := request.stream_error(line):
                 raise self._refused(f"POST {path}", 500, json.dumps({"message": wrong}).encode())
 

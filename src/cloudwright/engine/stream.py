@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import io
 import json
 import socket
 from collections.abc import AsyncIterable, AsyncIterator
@@ -67,6 +69,69 @@ async def converse(path: Path, url: str, body: dict[str, Any], stdin: bytes) -> 
         finally:
             sender.cancel()
             await asyncio.wait([sender])
+
+
+async def upload(path: Path, url: str, chunks: AsyncIterable[bytes]) -> tuple[int, bytes]:
+    """Post `chunks` on a connection of our own and return (HTTP status, body of the answer).
+
+    An engine that has no use for the rest answers before it has read all, and reads no more. HTTP
+    clients send first and read then: over SSH, where what was sent waits for a reader, for ever.
+    Raises OSError.
+    """
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, str(path))
+        sender = asyncio.create_task(_send_chunks(connection, url, chunks))
+        reader = asyncio.create_task(_receive(connection))
+        try:
+            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
+            if sender.done() and not reader.done():
+                # What cannot be read here is the caller's to know; a broken pipe has an answer.
+                with contextlib.suppress(ConnectionError):
+                    await sender
+            return _answer(await reader)
+        finally:
+            sender.cancel()
+            reader.cancel()
+            await asyncio.wait((sender, reader))
+
+
+async def _send_chunks(connection: socket.socket, url: str, chunks: AsyncIterable[bytes]) -> None:
+    """RFC 9112, 7.1: each chunk after its length in hexadecimal, and an empty one at the end."""
+    loop = asyncio.get_running_loop()
+    head = (
+        f"POST {url} HTTP/1.1",
+        "Host: engine",
+        "Content-Type: application/x-tar",
+        "Transfer-Encoding: chunked",
+        "Connection: close",
+    )
+    await loop.sock_sendall(connection, "\r\n".join([*head, "", ""]).encode())
+    async for chunk in chunks:
+        if chunk:
+            await loop.sock_sendall(connection, b"%x\r\n%b\r\n" % (len(chunk), chunk))
+    await loop.sock_sendall(connection, b"0\r\n\r\n")
+
+
+class _Received:
+    """What came over a connection, as http.client wants it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)
+
+
+def _answer(content: bytes) -> tuple[int, bytes]:
+    """The status and body of a whole answer; ConnectionError for none, or half of one."""
+    answer = http.client.HTTPResponse(_Received(content))  # type: ignore[arg-type]
+    try:
+        answer.begin()
+        return answer.status, answer.read()
+    except (http.client.HTTPException, ValueError) as error:
+        raise ConnectionError(f"the engine's answer broke off: {error}") from error
 
 
 def _upgrade_request(url: str, body: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 
 from cloudwright.engine.api import Engine
 from cloudwright.errors import EngineError, HostError, StepFailed
@@ -27,7 +28,9 @@ async def bring_images(engine: Engine, action: BringImages, tell: Callable[[str]
         return
     held = await _layers(engine, action.images)
     try:
-        await engine.load(_told(without_layers(archive(lacking), held), tell))
+        # Closed here, whoever stops reading: it holds a process.
+        async with aclosing(archive(lacking)) as whole:
+            await engine.load(_told(without_layers(whole, held), tell))
     except EngineError as error:
         raise _space(error) if "no space left" in error.why else error from error
     ids = await _ids(engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from cloudwright.errors import CommandFailed, Missing
 from cloudwright.execute.build_tools import call
@@ -27,7 +27,7 @@ async def local_image_ids(prefix: str) -> Mapping[str, str]:
     }
 
 
-async def archive(references: Sequence[str]) -> AsyncIterator[bytes]:
+async def archive(references: Sequence[str]) -> AsyncGenerator[bytes]:
     """These images as one archive that Podman and Docker load; a shared layer is in it once.
 
     Raises CommandFailed with Podman's own words when it cannot read one of them.
@@ -50,5 +50,7 @@ async def archive(references: Sequence[str]) -> AsyncIterator[bytes]:
     finally:
         if process.returncode is None:
             process.kill()
+            # asyncio sees the end of a process with the end of its pipes, which must be read.
+            await process.stdout.read()
             await process.wait()
         await words
