@@ -122,7 +122,7 @@ service = Service(
             role="control",
             command=wsgi.UWSGI_COMMAND,
             files=files,
-            # Django answers it with a redirect; the login page would begin a session at each check.
+            # Django answers it with a redirect; the login page would begin a session each time.
             api=Api(port=PORT, check="/"),
         ),
     ),
