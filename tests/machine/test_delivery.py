@@ -23,6 +23,7 @@ from cloudwright.plan.steps import BringImages
 from cloudwright.transport.host import Host
 from cloudwright.transport.local import LocalHost
 from cloudwright.transport.ssh import SshAddress, connect_ssh
+from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
 PREFIX = f"localhost/cw-delivery-{os.getpid()}"
@@ -84,6 +85,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given]:
     text = EXAMPLE.read_text().replace("10.64.", "10.68.")
     file.write_text(text.replace("name: aio", "name: delivery"))
     made = Given(spec=spec_of(load(file), file), folder=directory)
+    remove_labs_in("10.68.0.")
     try:
         asyncio.run(verbs.up(LocalHost(), made.spec, print, own_store=True))
         yield made
