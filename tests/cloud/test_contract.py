@@ -75,6 +75,7 @@ def test_two_at_once_and_the_one_that_was_killed(cloud: Tool) -> None:
     stop(cloud, KEYSTONE, HORIZON)
     first = cloud.start("apply", "--yes", "--reason", "the first")
     until_begun(first)
+    first.send_signal(signal.SIGSTOP)  # else it may end before the second one asks
     refused = cloud.run("apply", "--yes", status=5)
     assert f"process {first.pid}" in refused
     assert "apply (the first)" in refused
