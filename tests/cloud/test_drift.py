@@ -39,7 +39,7 @@ DRIFTS = (
         says={
             "glance/files/glance-api@aio": "glance-api.conf differs",
             # It may have read what was written by hand.
-            "glance/glance-api@aio": "its files on the host are not as declared",
+            "glance/glance-api@aio": "may have read another glance-api.conf than is declared",
         },
         starts={"glance-api"},
     ),
