@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 
 QUIET = (
     "--headless=new",
