@@ -10,7 +10,7 @@ QUICK := tests/unit tests/golden tests/simulated
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
 TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
 
-.PHONY: help setup demo test check format lint quick ready packages golden reference bench bench-hosts bench-scale clean
+.PHONY: help setup demo test long check format lint quick ready packages golden reference bench bench-hosts bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ demo: setup ## from an empty machine to a running instance that answers over SSH
 
 test: lint ready packages ## every test tier, a real cloud included
 	$(PYTHON) -m pytest
+
+long: ready packages ## the tests that take minutes each: power cut, destroy, stop and start
+	$(PYTHON) -m pytest -m long
 
 check: lint quick ## format, lint, types, layers and the quick tiers: no network
 

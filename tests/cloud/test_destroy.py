@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cloud.tool import Tool, on_terminal
+
+pytestmark = pytest.mark.long
+
 
 LEFT = (
     "podman ps --all --quiet; podman volume ls --quiet; podman network ls --quiet | tail -n +2;"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cloud.tool import HOST, INSTANCE_SECONDS, Instance, Tool, eventually
+
+pytestmark = pytest.mark.long
 
 
 def test_stop_keeps_everything_and_start_brings_it_back(cloud: Tool, instance: Instance) -> None:

@@ -14,6 +14,9 @@ from cloudwright.execute.guest import make_guest
 from cloudwright.transport.local import LocalHost
 from tests.cloud.tool import Tool, on_terminal
 
+pytestmark = pytest.mark.long
+
+
 GLANCE_IMAGE = "localhost/cloudwright/glance:2026.2"
 
 
