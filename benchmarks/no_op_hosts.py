@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from cloudwright.engine.fake import FakeEngine
-from cloudwright.execute.config import look, started_command, write_config
-from cloudwright.execute.container import spec_of
-from cloudwright.execute.fleet import Fleet, open_fleet
-from cloudwright.execute.judge import container_seen, files_seen
-from cloudwright.execute.survey import survey
-from cloudwright.execute.vault import Vault
+from cloudwright.execute.host.config import look, started_command, write_config
+from cloudwright.execute.host.container import spec_of
+from cloudwright.execute.host.fleet import Fleet, open_fleet
+from cloudwright.execute.host.judge import container_seen, files_seen
+from cloudwright.execute.look.survey import survey
+from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud, Ssh
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from cloudwright.execute.run import walk
 from cloudwright.execute.simulated import SimulatedWorld
-from cloudwright.execute.steplog import StepLogs
+from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts
 from cloudwright.model.load import load

@@ -117,7 +117,7 @@ def public_key_of(address: str, ca: Path) -> str:
 
 def secret_values(directory: Path) -> dict[str, str]:
     """Every password of the cloud, by name."""
-    from cloudwright.execute.vault import Vault
+    from cloudwright.execute.secrets.vault import Vault
     from cloudwright.model.secrets import Secret
 
     names = (

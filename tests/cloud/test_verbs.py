@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudwright.execute.guest import make_guest
+from cloudwright.execute.sample.guest import make_guest
 from cloudwright.transport.local import LocalHost
 from tests.cloud.tool import Tool, on_terminal
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from cloudwright.execute import config
-from cloudwright.execute.config import write_config
-from cloudwright.execute.judge import UNREAD, Config
+from cloudwright.execute.host import config
+from cloudwright.execute.host.config import write_config
+from cloudwright.execute.host.judge import UNREAD, Config
 from cloudwright.plan.steps import ConfigFile, WriteFiles
 from cloudwright.transport.local import LocalHost
 

@@ -10,7 +10,7 @@ import pytest
 
 from cloudwright.engine.fake import FakeEngine
 from cloudwright.errors import Unreachable
-from cloudwright.execute.fleet import open_fleet
+from cloudwright.execute.host.fleet import open_fleet
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site, Ssh
 from tests.contract import sshd
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudwright.errors import Locked
-from cloudwright.execute.journal import JOURNAL
+from cloudwright.execute.journal.journal import JOURNAL
 from cloudwright.execute.lock.changing import changing, refuse_if_held
 from cloudwright.execute.lock.ledger import Ledger, Page
 from cloudwright.transport.ssh import connect_ssh

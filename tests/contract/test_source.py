@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudwright.execute.source import source_of
+from cloudwright.execute.journal.source import source_of
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

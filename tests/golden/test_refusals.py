@@ -15,8 +15,8 @@ import pytest
 
 from cloudwright.cli.main import error_text
 from cloudwright.errors import CloudError
+from cloudwright.execute.journal.holder import Holder
 from cloudwright.execute.lock.changing import locked, moved_meanwhile, too_few
-from cloudwright.execute.lock.holder import Holder
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.contract import Contract, Origin, contract_of, hold
 from cloudwright.plan.difference import Observed, Seen, make_plan

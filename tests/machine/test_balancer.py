@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudwright.execute.drain import told
+from cloudwright.execute.steps.drain import told
 from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
 from tests.contract.sshd import free_port
 

@@ -14,8 +14,8 @@ import pytest
 
 from cloudwright.engine.http import HttpEngine, connect_engine
 from cloudwright.errors import CommandFailed, HostError
-from cloudwright.execute.delivery import bring_images
-from cloudwright.execute.image_store import local_image_ids
+from cloudwright.execute.images.delivery import bring_images
+from cloudwright.execute.images.store import local_image_ids
 from cloudwright.lab import verbs
 from cloudwright.lab.spec import LabSpec, spec_of
 from cloudwright.model.load import load

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cloudwright.declare.image import Image
-from cloudwright.execute.build import build, found_images
+from cloudwright.execute.images.build import build, found_images
 from cloudwright.images.recipe import reference
 
 RELEASE = "2026.2"

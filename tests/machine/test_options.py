@@ -10,7 +10,7 @@ import asyncio
 import pytest
 
 from cloudwright.declare.image import Image
-from cloudwright.execute.option_export import export_all
+from cloudwright.execute.images.option_export import export_all
 from cloudwright.images.option_data import kept_text, option_projects
 from cloudwright.services import SERVICES
 

@@ -8,10 +8,10 @@ import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloudwright.execute.events import Event, Outcome
+from cloudwright.execute.journal.events import Event, Outcome
+from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.run import walk
 from cloudwright.execute.simulated import Killed, SimulatedWorld
-from cloudwright.execute.steplog import StepLogs
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Override, OverrideFile, Overrides

@@ -16,10 +16,17 @@ from hypothesis import strategies as st
 from cloudwright.cli.outcome import raise_unless_whole
 from cloudwright.engine.clock import run_virtual
 from cloudwright.errors import Interrupted
-from cloudwright.execute.events import Event, Outcome, RunEnded, StepDone, StepSkipped, StopAsked
-from cloudwright.execute.journal import Journal
+from cloudwright.execute.journal.events import (
+    Event,
+    Outcome,
+    RunEnded,
+    StepDone,
+    StepSkipped,
+    StopAsked,
+)
+from cloudwright.execute.journal.journal import Journal
+from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.run import walk
-from cloudwright.execute.steplog import StepLogs
 from cloudwright.plan.difference import Change, Plan, Planned
 from cloudwright.plan.steps import MakeVolume, Step
 
@@ -105,10 +112,10 @@ def test_whenever_it_comes_every_step_has_one_end(moments: list[float], tmp_path
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
-from cloudwright.execute.events import StepStarted
+from cloudwright.execute.journal.events import StepStarted
 from cloudwright.execute.interrupts import cancelling
 from cloudwright.execute.run import walk
-from cloudwright.execute.steplog import StepLogs
+from cloudwright.execute.journal.steplog import StepLogs
 from tests.simulated.test_interrupt import plan
 
 async def until_asked(step, log, waits):

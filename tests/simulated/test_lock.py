@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 
 from cloudwright.engine.clock import run_virtual
 from cloudwright.errors import Locked, StepFailed, Unreachable, UnsafePlan
-from cloudwright.execute.journal import JOURNAL
+from cloudwright.execute.journal.holder import this_process
+from cloudwright.execute.journal.journal import JOURNAL
+from cloudwright.execute.journal.record import Record, from_line, read_records
 from cloudwright.execute.lock import changing as module
 from cloudwright.execute.lock.breaking import break_lock, is_free, lines_of
 from cloudwright.execute.lock.changing import changing, holder_of, refuse_if_held
 from cloudwright.execute.lock.decide import Unknown
-from cloudwright.execute.lock.holder import this_process
 from cloudwright.execute.lock.ledger import DIRECTORY, KEPT_RUNS, Ledger, Page, Pages
-from cloudwright.execute.record import Record, from_line, read_records
 from cloudwright.transport.host import Completed, checked
 
 NAMES = ("one", "two", "three")

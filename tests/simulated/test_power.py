@@ -11,12 +11,12 @@ from cloudwright.engine.api import ContainerSpec, Executed
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
 from cloudwright.errors import Missing, StepFailed
-from cloudwright.execute import labels
 from cloudwright.execute.destroy import destroy_cloud
-from cloudwright.execute.fleet import Fleet, Member
-from cloudwright.execute.locate import locate
+from cloudwright.execute.host import labels
+from cloudwright.execute.host.fleet import Fleet, Member
+from cloudwright.execute.host.locate import locate
+from cloudwright.execute.look.status import status_of
 from cloudwright.execute.power import start_cloud, stop_cloud
-from cloudwright.execute.status import status_of
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Observed, Seen, make_plan

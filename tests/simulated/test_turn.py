@@ -12,8 +12,8 @@ from cloudwright.engine.api import ContainerSpec
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
 from cloudwright.errors import StepFailed
-from cloudwright.execute.fleet import Fleet, Member
-from cloudwright.execute.turn import await_turn
+from cloudwright.execute.host.fleet import Fleet, Member
+from cloudwright.execute.steps.turn import await_turn
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.plan.steps import ContainerBody, Peer, RunContainer, Step
 from cloudwright.transport.fake import FakeHost

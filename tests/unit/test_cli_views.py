@@ -13,7 +13,7 @@ from cloudwright.cli.progress import Progress
 from cloudwright.cli.view_plain import PlainView
 from cloudwright.cli.view_rich import LiveView
 from cloudwright.errors import Interrupted, StepFailed
-from cloudwright.execute.events import (
+from cloudwright.execute.journal.events import (
     Event,
     Outcome,
     RunEnded,
@@ -24,7 +24,7 @@ from cloudwright.execute.events import (
     StepStarted,
     StepWaits,
 )
-from cloudwright.execute.journal import IllegalTransitionError, Journal, read_journal
+from cloudwright.execute.journal.journal import IllegalTransitionError, Journal, read_journal
 from cloudwright.plan.difference import Change, Plan, Planned
 from cloudwright.plan.estimate import Sample, durations, estimate
 from cloudwright.plan.steps import MakeVolume, Step

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudwright.cli.progress import Progress
-from cloudwright.execute.durations import read_durations
-from cloudwright.execute.events import RunEnded, RunStarted, StepDone, StepStarted
-from cloudwright.execute.journal import Journal
+from cloudwright.execute.journal.durations import read_durations
+from cloudwright.execute.journal.events import RunEnded, RunStarted, StepDone, StepStarted
+from cloudwright.execute.journal.journal import Journal
 from cloudwright.plan.difference import Change, Plan, Planned
 from cloudwright.plan.estimate import (
     Durations,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cloudwright.declare.service import TcpHealth
-from cloudwright.execute.fitness import MIB, Condition, parse, unfit
+from cloudwright.execute.look.fitness import MIB, Condition, parse, unfit
 from cloudwright.model.cloud import Host
 from cloudwright.plan.difference import Change, Planned
 from cloudwright.plan.steps import ContainerBody, RunContainer, SetSwitch, Step

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudwright.execute import cpio
+from cloudwright.execute.sample import cpio
 
 
 def test_an_archive_is_the_same_each_time() -> None:

@@ -10,7 +10,8 @@ import pytest
 from cloudwright.cli.explain_run import story_text
 from cloudwright.cli.view_plain import PlainView, _both
 from cloudwright.errors import Missing
-from cloudwright.execute.events import (
+from cloudwright.execute.history import History, merge
+from cloudwright.execute.journal.events import (
     Event,
     RunEnded,
     RunStarted,
@@ -20,10 +21,8 @@ from cloudwright.execute.events import (
     StepStarted,
     StepWaits,
 )
-from cloudwright.execute.history import History, merge
-from cloudwright.execute.journal import Journal, as_json, read_journal
-from cloudwright.execute.lock.ledger import Ledger
-from cloudwright.execute.record import (
+from cloudwright.execute.journal.journal import Journal, as_json, read_journal
+from cloudwright.execute.journal.record import (
     RUN_ID,
     Record,
     from_line,
@@ -32,8 +31,9 @@ from cloudwright.execute.record import (
     to_line,
     write_record,
 )
-from cloudwright.execute.source import description_digest
-from cloudwright.execute.timeline import Timeline, Wait, critical_path, timeline
+from cloudwright.execute.journal.source import description_digest
+from cloudwright.execute.journal.timeline import Timeline, Wait, critical_path, timeline
+from cloudwright.execute.lock.ledger import Ledger
 from cloudwright.plan.difference import Change, Planned
 from cloudwright.plan.steps import MakeVolume, Step
 

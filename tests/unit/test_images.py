@@ -11,8 +11,8 @@ import pytest
 
 from cloudwright.declare.image import Image, Schema
 from cloudwright.errors import Missing
-from cloudwright.execute.build_settings import apt_conf, lay_out, python_index
-from cloudwright.execute.debian import Apt
+from cloudwright.execute.images.debian import Apt
+from cloudwright.execute.images.settings import apt_conf, lay_out, python_index
 from cloudwright.images.extend_start import images_of
 from cloudwright.images.recipe import BASE, DATABASE, make_recipes
 from cloudwright.images.release import (

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudwright.execute.layers import BLOCK, without_layers
+from cloudwright.execute.images.layers import BLOCK, without_layers
 
 LAYERS = {f"{digit * 64}": digit.encode() * length for digit, length in zip("abc", (0, 700, 4096))}  # noqa: B905
 

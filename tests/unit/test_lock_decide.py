@@ -11,6 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudwright.execute.journal.holder import (
+    Holder,
+    from_text,
+    has_ended,
+    this_process,
+    to_text,
+)
 from cloudwright.execute.lock.decide import (
     Lost,
     TakeOver,
@@ -20,13 +27,6 @@ from cloudwright.execute.lock.decide import (
     Won,
     decide,
     majority,
-)
-from cloudwright.execute.lock.holder import (
-    Holder,
-    from_text,
-    has_ended,
-    this_process,
-    to_text,
 )
 
 NOBODY: frozenset[str] = frozenset()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import asyncssh
 
-from cloudwright.execute.access import clouds_yaml, openrc, paths_of, write_private
-from cloudwright.execute.reach import fingerprints_in, new_key
-from cloudwright.execute.sample import free_cidr, read_disk
+from cloudwright.execute.central.access import clouds_yaml, openrc, paths_of, write_private
+from cloudwright.execute.sample.reach import fingerprints_in, new_key
+from cloudwright.execute.sample.sample import free_cidr, read_disk
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 
 

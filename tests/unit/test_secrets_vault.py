@@ -15,13 +15,13 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from cloudwright.errors import CloudError
-from cloudwright.execute.authority import (
+from cloudwright.execute.secrets.authority import (
     CERTIFICATE_LIFE,
     make_authority,
     make_certificate,
     valid_until,
 )
-from cloudwright.execute.vault import IDENTITY_VARIABLE, Vault
+from cloudwright.execute.secrets.vault import IDENTITY_VARIABLE, Vault
 from cloudwright.model.secrets import (
     Ca,
     Certificate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudwright.execute.telling import telling
+from cloudwright.execute.journal.telling import telling
 
 NOISE = [f"worker {n} spawned" for n in range(100)]
 

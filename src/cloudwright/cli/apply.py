@@ -52,7 +52,7 @@ async def _apply(
     hosts: tuple[str, ...],
 ) -> int:
     from cloudwright.cli.outcome import raise_if_lost
-    from cloudwright.execute.access import write_access
+    from cloudwright.execute.central.access import write_access
     from cloudwright.execute.lock.changing import refuse_if_held
     from cloudwright.execute.proposal import propose, propose_again, read
     from cloudwright.execute.session import open_session

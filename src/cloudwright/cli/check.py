@@ -36,7 +36,7 @@ def check(path: Path, hosts: bool) -> int:
 
 
 async def _check_hosts(path: Path) -> int:
-    from cloudwright.execute.preflight import preflight
+    from cloudwright.execute.look.preflight import preflight
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloudwright.cli.options import clip, columns
 
 if TYPE_CHECKING:
-    from cloudwright.execute.timeline import StepStory, Timeline
+    from cloudwright.execute.journal.timeline import StepStory, Timeline
 
 LONGEST = 10
 """Waits and queues that are shown."""
@@ -33,7 +33,7 @@ async def explain_run(path: Path, run: str) -> str:
 
 def story_text(story: Timeline) -> str:
     """The critical path, the longest waits, and what did not go well."""
-    from cloudwright.execute.timeline import critical_path
+    from cloudwright.execute.journal.timeline import critical_path
 
     path = critical_path(story)
     on_it = sum(step.seconds for step in path)

@@ -13,8 +13,8 @@ from cloudwright.cli.options import clip, columns, with_cloud_option
 
 if TYPE_CHECKING:
     from cloudwright.execute.history import History, Remembered
-    from cloudwright.execute.record import Record
-    from cloudwright.execute.timeline import StepStory
+    from cloudwright.execute.journal.record import Record
+    from cloudwright.execute.journal.timeline import StepStory
 
 
 @click.command()

@@ -68,7 +68,7 @@ def build(
     Uses this machine's own mirror, package index and certificate authority, and leaves none of
     them in an image. An image whose recipe did not change is not built again.
     """
-    from cloudwright.execute.build import build as build_images
+    from cloudwright.execute.images.build import build as build_images
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
@@ -90,7 +90,7 @@ def build(
 @of_release
 def list_(release: str, prefix: str) -> int:
     """List every image, its size, and whether it is as its recipe says. Exits 1 if one is not."""
-    from cloudwright.execute.build import found_images
+    from cloudwright.execute.images.build import found_images
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
@@ -117,7 +117,7 @@ def options(names: tuple[str, ...], release: str, write: Path | None) -> int:
     Without --write, compare that with what `check` and `explain` use, and exit 1 if an image
     says something else.
     """
-    from cloudwright.execute.option_export import differing, export_all, write_options
+    from cloudwright.execute.images.option_export import differing, export_all, write_options
     from cloudwright.services import SERVICES
 
     declared = tuple(service.image for service in SERVICES if service.image)

@@ -57,9 +57,9 @@ async def _status(path: Path) -> int:
 
 
 async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
+    from cloudwright.execute.journal.record import RUNS, new_record
     from cloudwright.execute.lock.breaking import break_lock, is_free, is_held, lines_of
     from cloudwright.execute.lock.reached import open_ledger
-    from cloudwright.execute.record import RUNS, new_record
     from cloudwright.execute.session import STATE_DIRECTORY
     from cloudwright.model.load import load
 

@@ -11,8 +11,8 @@ import click
 from cloudwright.cli.options import with_cloud_option
 
 if TYPE_CHECKING:
-    from cloudwright.execute.fleet import Fleet
-    from cloudwright.execute.locate import Located
+    from cloudwright.execute.host.fleet import Fleet
+    from cloudwright.execute.host.locate import Located
 
 
 @click.command()
@@ -29,7 +29,7 @@ def logs(path: Path, name: str, follow: bool, tail: int | None) -> None:
 
 
 async def _logs(path: Path, name: str, follow: bool, tail: int | None) -> None:
-    from cloudwright.execute.locate import locate
+    from cloudwright.execute.host.locate import locate
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 

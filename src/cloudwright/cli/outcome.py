@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cloudwright.errors import CloudError, Interrupted, StepFailed, Unreachable
-from cloudwright.execute.events import Outcome, StopAsked
+from cloudwright.execute.journal.events import Outcome, StopAsked
 from cloudwright.plan.difference import Plan
 
 SHOWN = 12

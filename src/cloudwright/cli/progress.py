@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cloudwright.execute.events import Event, StepDone, StepFailure, StepSkipped, StepStarted
+from cloudwright.execute.journal.events import (
+    Event,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+)
 from cloudwright.plan.estimate import Estimate, in_words
 
 SHOWN = 6

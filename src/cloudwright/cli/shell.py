@@ -35,8 +35,8 @@ def shell(path: Path, name: str, command: tuple[str, ...], user: str) -> None:
 
 async def _argv(path: Path, name: str, command: tuple[str, ...], user: str) -> list[str]:
     from cloudwright.errors import Missing
-    from cloudwright.execute.fleet import ssh_address
-    from cloudwright.execute.locate import locate
+    from cloudwright.execute.host.fleet import ssh_address
+    from cloudwright.execute.host.locate import locate
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
     from cloudwright.transport.client import ssh_argv

@@ -11,7 +11,7 @@ import click
 from cloudwright.cli.options import columns, with_cloud
 
 if TYPE_CHECKING:
-    from cloudwright.execute.smoke import Report
+    from cloudwright.execute.sample.smoke import Report
 
 
 @click.command()
@@ -33,11 +33,11 @@ def smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
 
 
 async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
-    from cloudwright.execute.access import write_access
-    from cloudwright.execute.api import connect_api
-    from cloudwright.execute.guest import sample_guest
+    from cloudwright.execute.central.access import write_access
+    from cloudwright.execute.central.api import connect_api
+    from cloudwright.execute.sample.guest import sample_guest
+    from cloudwright.execute.sample.smoke import smoke as run
     from cloudwright.execute.session import open_session
-    from cloudwright.execute.smoke import smoke as run
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:

@@ -13,7 +13,7 @@ import click
 from cloudwright.cli.options import columns, with_cloud
 
 if TYPE_CHECKING:
-    from cloudwright.execute.status import Row
+    from cloudwright.execute.look.status import Row
     from cloudwright.plan.difference import Plan
 
 
@@ -29,8 +29,8 @@ def status(path: Path, as_json: bool) -> int:
 
 
 async def _status(path: Path, as_json: bool) -> int:
+    from cloudwright.execute.look.status import status_of
     from cloudwright.execute.session import open_session
-    from cloudwright.execute.status import status_of
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:

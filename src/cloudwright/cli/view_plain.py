@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cloudwright.cli.options import clip
 from cloudwright.cli.outcome import stopping_text
 from cloudwright.cli.progress import Progress
-from cloudwright.execute.events import (
+from cloudwright.execute.journal.events import (
     Event,
     RunEnded,
     RunStarted,
@@ -22,7 +22,7 @@ from cloudwright.execute.events import (
     StopAsked,
     Tell,
 )
-from cloudwright.execute.journal import Journal
+from cloudwright.execute.journal.journal import Journal
 from cloudwright.plan.estimate import Estimate
 
 

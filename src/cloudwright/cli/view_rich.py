@@ -17,7 +17,7 @@ from rich.text import Text
 from cloudwright.cli.options import clip
 from cloudwright.cli.outcome import stopping_text
 from cloudwright.cli.progress import Progress
-from cloudwright.execute.events import (
+from cloudwright.execute.journal.events import (
     Event,
     RunEnded,
     RunStarted,

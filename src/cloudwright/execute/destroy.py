@@ -6,9 +6,9 @@ import asyncio
 import shlex
 
 from cloudwright.errors import CloudError, EngineError, StepFailed
-from cloudwright.execute import labels
-from cloudwright.execute.fleet import Fleet
-from cloudwright.execute.locate import Located, containers_of
+from cloudwright.execute.host import labels
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.host.locate import Located, containers_of
 from cloudwright.execute.lock.ledger import DIRECTORY as LEDGER
 from cloudwright.execute.power import Say, start_cloud, stop_cloud
 from cloudwright.model.cloud import Cloud

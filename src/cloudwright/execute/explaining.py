@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import Missing
-from cloudwright.execute.fleet import open_fleet
+from cloudwright.execute.host.fleet import open_fleet
+from cloudwright.execute.look.survey import survey
 from cloudwright.execute.session import STATE_DIRECTORY, read_cloud
-from cloudwright.execute.survey import survey
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cloudwright.errors import Missing
-from cloudwright.execute.journal import JOURNAL, parse_journal
+from cloudwright.execute.journal.journal import JOURNAL, parse_journal
+from cloudwright.execute.journal.record import RUNS, Record, from_line, read_records
+from cloudwright.execute.journal.timeline import Timeline, timeline
 from cloudwright.execute.lock.changing import living_holder_of
 from cloudwright.execute.lock.decide import Unknown
 from cloudwright.execute.lock.ledger import Ledger
 from cloudwright.execute.lock.reached import open_ledger
-from cloudwright.execute.record import RUNS, Record, from_line, read_records
 from cloudwright.execute.session import STATE_DIRECTORY
-from cloudwright.execute.timeline import Timeline, timeline
 from cloudwright.model.load import load
 
 Events = tuple[dict[str, Any], ...]

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from cloudwright.errors import StepFailed
-from cloudwright.execute import labels
-from cloudwright.execute.fleet import Fleet
-from cloudwright.execute.health import probe
-from cloudwright.execute.locate import Located, containers_of
+from cloudwright.execute.host import labels
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.host.health import probe
+from cloudwright.execute.host.locate import Located, containers_of
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.graph import needs_within

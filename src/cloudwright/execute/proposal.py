@@ -9,14 +9,14 @@ from pathlib import Path
 
 from cloudwright import __version__
 from cloudwright.errors import HostError, UnsafePlan
-from cloudwright.execute.access import write_private
-from cloudwright.execute.durations import read_durations
-from cloudwright.execute.fitness import refuse_unfit
+from cloudwright.execute.central.access import write_private
+from cloudwright.execute.journal.durations import read_durations
+from cloudwright.execute.journal.record import RUNS
+from cloudwright.execute.journal.source import description_digest
 from cloudwright.execute.lock.changing import refuse_if_held
 from cloudwright.execute.lock.ledger import Pages
-from cloudwright.execute.record import RUNS
+from cloudwright.execute.look.fitness import refuse_unfit
 from cloudwright.execute.session import Session
-from cloudwright.execute.source import description_digest
 from cloudwright.plan import sealed
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.changes import Changes, changes_of

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.errors import CloudError
-from cloudwright.execute.events import (
+from cloudwright.execute.central.links import open_links
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.journal.events import (
     CUT,
     INTERRUPTED,
     Outcome,
@@ -24,11 +26,9 @@ from cloudwright.execute.events import (
     StopAsked,
     Tell,
 )
-from cloudwright.execute.fleet import Fleet
-from cloudwright.execute.links import open_links
-from cloudwright.execute.perform import Doing, perform
-from cloudwright.execute.steplog import StepLogs
-from cloudwright.execute.vault import Vault
+from cloudwright.execute.journal.steplog import StepLogs
+from cloudwright.execute.secrets.vault import Vault
+from cloudwright.execute.steps.perform import Doing, perform
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan, Planned

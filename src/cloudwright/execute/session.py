@@ -9,15 +9,15 @@ from pathlib import Path
 
 from cloudwright.declare.service import Service
 from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.execute.events import Tell
-from cloudwright.execute.fleet import Fleet, open_fleet
+from cloudwright.execute.host.fleet import Fleet, open_fleet
+from cloudwright.execute.journal.events import Tell
+from cloudwright.execute.journal.record import RUNS, new_record
 from cloudwright.execute.lock.changing import Change, changing
 from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
-from cloudwright.execute.observe import observe
-from cloudwright.execute.record import RUNS, new_record
+from cloudwright.execute.look.observe import observe
+from cloudwright.execute.look.survey import holdings, survey
 from cloudwright.execute.run import execute as run_plan
-from cloudwright.execute.survey import holdings, survey
-from cloudwright.execute.vault import Vault
+from cloudwright.execute.secrets.vault import Vault
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load

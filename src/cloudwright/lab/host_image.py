@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cloudwright.errors import Missing
-from cloudwright.execute.debian import find_apt, mmdebstrap
+from cloudwright.execute.images.debian import find_apt, mmdebstrap
 from cloudwright.transport.host import Host
 
 PACKAGES = (

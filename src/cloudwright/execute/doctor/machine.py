@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cloudwright.errors import Missing
-from cloudwright.execute.debian import find_apt
 from cloudwright.execute.doctor.finding import Finding, Fix, install_command
+from cloudwright.execute.images.debian import find_apt
 from cloudwright.transport.host import File, Host
 
 PACKAGES = {

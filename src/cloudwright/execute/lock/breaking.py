@@ -6,9 +6,9 @@ import dataclasses
 import time
 from pathlib import Path
 
+from cloudwright.execute.journal.record import DONE, Record, to_line, write_record
 from cloudwright.execute.lock.decide import Unknown, majority
 from cloudwright.execute.lock.ledger import Ledger, Page, Pages
-from cloudwright.execute.record import DONE, Record, to_line, write_record
 
 
 def lines_of(pages: Pages) -> tuple[str, ...]:

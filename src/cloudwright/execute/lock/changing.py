@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.errors import CloudError, Interrupted, Locked, Unreachable, UnsafePlan
-from cloudwright.execute.events import Outcome
-from cloudwright.execute.journal import JOURNAL
+from cloudwright.execute.journal.events import Outcome
+from cloudwright.execute.journal.holder import Holder, has_ended, this_process
+from cloudwright.execute.journal.journal import JOURNAL
+from cloudwright.execute.journal.record import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Record,
+    to_line,
+    write_record,
+)
 from cloudwright.execute.lock.decide import (
     Lost,
     TakeOver,
@@ -25,9 +34,7 @@ from cloudwright.execute.lock.decide import (
     decide,
     majority,
 )
-from cloudwright.execute.lock.holder import Holder, has_ended, this_process
 from cloudwright.execute.lock.ledger import Ledger, Page, Pages
-from cloudwright.execute.record import DONE, FAILED, INTERRUPTED, Record, to_line, write_record
 
 PATIENCE_SECONDS = 10.0
 """For a race of two to be decided: many round trips to the slowest host."""

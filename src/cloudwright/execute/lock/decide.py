@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloudwright.execute.lock.holder import Holder
+from cloudwright.execute.journal.holder import Holder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

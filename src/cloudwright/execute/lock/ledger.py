@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from cloudwright.errors import HostError
+from cloudwright.execute.journal.holder import Holder, from_text, to_text
 from cloudwright.execute.lock.decide import Unknown
-from cloudwright.execute.lock.holder import Holder, from_text, to_text
 from cloudwright.model.cloud import Cloud
 from cloudwright.transport.host import Host
 

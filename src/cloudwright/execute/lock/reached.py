@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cloudwright.errors import HostError
-from cloudwright.execute.fleet import ssh_address
+from cloudwright.execute.host.fleet import ssh_address
 from cloudwright.execute.lock.ledger import Ledger, ledger_of, voters
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import LAB_DIRECTORY

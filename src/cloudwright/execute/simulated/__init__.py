@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from cloudwright.errors import HostError, StepFailed, Unreachable
-from cloudwright.execute import judge
+from cloudwright.execute.host import judge
 from cloudwright.execute.simulated.host import Process, SimulatedHost, sum_of
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.checks import Kept, Standing, breaches, may_stop

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cloudwright.engine.api import ContainerState
-from cloudwright.execute import labels
-from cloudwright.execute.judge import STARTING, WRITTEN, Found
+from cloudwright.execute.host import labels
+from cloudwright.execute.host.judge import STARTING, WRITTEN, Found
 from cloudwright.plan.steps import ConfigFile, RunContainer, Step
 
 

@@ -1,0 +1,142 @@
+"""What a cloud has once, not per host: databases, the queue's accounts, Keystone's entries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from cloudwright.errors import HostError
+from cloudwright.execute.central.keystone import ROLES, Catalog
+from cloudwright.execute.central.links import Links
+from cloudwright.plan.difference import DRIFTED, Seen
+from cloudwright.plan.steps import MakeDatabase, MakeIdentity, MakeQueueUser, RunJob, Step
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CentralView:
+    """What was seen, and the steps of which nothing could be: id → the service that is silent."""
+
+    seen: Mapping[str, Seen]
+    silent: Mapping[str, str]
+
+
+async def look(links: Links, steps: Iterable[Step]) -> CentralView:
+    """Ask the database, the message queue and Keystone, all at once."""
+    steps = tuple(steps)
+    views = await asyncio.gather(
+        _ask("mariadb", _databases, links, [s for s in steps if _in_database(s)]),
+        _ask("rabbitmq", _queue, links, _of(steps, MakeQueueUser)),
+        _ask("keystone", _identities, links, _of(steps, MakeIdentity)),
+    )
+    return CentralView(
+        seen={id: seen for view in views for id, seen in view.seen.items()},
+        silent={id: name for view in views for id, name in view.silent.items()},
+    )
+
+
+def unseen(view: CentralView, there: Iterable[str]) -> dict[str, Seen]:
+    """The steps that nobody could look at because a service is silent, whose containers exist.
+
+    `there` are the ids of containers that were found. Of a service that has none yet, nothing is
+    there, and that needs no word.
+    """
+    services = {id.partition("/")[0] for id in there}
+    return {
+        id: Seen(digest=DRIFTED, why=f"cannot be looked at: {service} does not answer")
+        for id, service in view.silent.items()
+        if service in services
+    }
+
+
+Look = Callable[[Links, list[Step]], Awaitable[dict[str, Seen]]]
+
+
+async def _ask(service: str, look: Look, links: Links, steps: list[Step]) -> CentralView:
+    try:
+        return CentralView(seen=await look(links, steps) if steps else {}, silent={})
+    except (HostError, OSError):
+        return CentralView(seen={}, silent={step.id: service for step in steps})
+
+
+def _of(steps: Iterable[Step], kind: type) -> list[Step]:
+    return [step for step in steps if isinstance(step.action, kind)]
+
+
+def _in_database(step: Step) -> bool:
+    return isinstance(step.action, MakeDatabase | RunJob)
+
+
+async def _databases(links: Links, steps: list[Step]) -> dict[str, Seen]:
+    """Databases, their users, and the effects of jobs."""
+    server = links.database
+    names, owners, digests = await asyncio.gather(
+        server.names(), server.owners(), server.digests()
+    )
+    seen = {}
+    for step in steps:
+        match step.action:
+            case MakeDatabase(database=database, user=user, password=password):
+                if (database, user) not in owners:
+                    if database in names:
+                        why = f"user {user} or its rights are missing"
+                        seen[step.id] = Seen(digest=DRIFTED, why=why)
+                elif await server.accepts(user, links.values[password]):
+                    seen[step.id] = Seen(digest=step.digest)
+                else:
+                    seen[step.id] = Seen(digest=DRIFTED, why=f"user {user} cannot log in")
+            case RunJob(probe=probe):
+                if step.id in digests and await server.gives_row(probe):
+                    seen[step.id] = Seen(digest=digests[step.id], why="its meaning changed")
+            case _:
+                pass
+    return seen
+
+
+async def _queue(links: Links, steps: list[Step]) -> dict[str, Seen]:
+    """Accounts of the message queue."""
+    seen = {}
+    for step in steps:
+        assert isinstance(step.action, MakeQueueUser)
+        password = links.values[step.action.password]
+        why = await links.queue.difference(step.action.user, password, step.action.vhost)
+        seen[step.id] = Seen(digest=DRIFTED, why=why) if why else Seen(digest=step.digest)
+    return seen
+
+
+async def _identities(links: Links, steps: list[Step]) -> dict[str, Seen]:
+    """Users, their roles, and endpoints."""
+    catalog = await links.keystone.catalog()
+    seen = {}
+    for step in steps:
+        assert isinstance(step.action, MakeIdentity)
+        why = _missing(step.action, catalog)
+        if why is None:
+            seen[step.id] = Seen(digest=step.digest)
+        elif why:
+            seen[step.id] = Seen(digest=DRIFTED, why=why)
+    return seen
+
+
+def _missing(action: MakeIdentity, catalog: Catalog) -> str | None:
+    """What of a service's identity Keystone does not hold, in words.
+
+    None when all is there, empty when nothing is.
+    """
+    roles = catalog.users.get(action.user, frozenset())
+    words = []
+    if action.user and not roles:
+        words.append(f"user {action.user} or its roles are missing")
+    elif action.user and not roles >= set(ROLES):
+        lacks = ", ".join(sorted(set(ROLES) - roles))
+        words.append(f"user {action.user} lacks role {lacks} in project service")
+    there = 0
+    for endpoint in action.endpoints:
+        for interface, url in (("internal", endpoint.internal), ("public", endpoint.public)):
+            found = catalog.endpoints.get((endpoint.type, interface))
+            there += found is not None
+            if found != url:
+                words.append(f"{interface} endpoint of {endpoint.type} is {found or 'missing'}")
+    if not words:
+        return None
+    return ", ".join(words) if roles or there else ""

@@ -1,0 +1,74 @@
+"""The ways into a running cloud: database, queue and Keystone, over the first controller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudwright.declare.at import AUTHORITY
+from cloudwright.declare.oslo import KEYSTONE_PORT, QUEUE_PORT
+from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
+from cloudwright.execute.central.keystone import ADMIN_SECRET, Keystone
+from cloudwright.execute.central.queue import QueueServer
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.secrets.vault import Vault
+from cloudwright.model.cloud import Cloud, Host
+from cloudwright.model.secrets import Secret
+from cloudwright.plan.blueprint import Blueprint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Links:
+    """Database server, message queue, Keystone, and the value of every placeholder."""
+
+    database: DatabaseServer
+    queue: QueueServer
+    keystone: Keystone
+    values: Mapping[str, str]
+
+
+@asynccontextmanager
+async def open_links(
+    fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
+) -> AsyncIterator[Links]:
+    """Make what secrets are missing and prepare the sockets; nothing is connected before use."""
+    root, admin = Secret(name=ROOT_SECRET), Secret(name=ADMIN_SECRET)
+    wanted = {*blueprint.secrets.values(), root, admin, AUTHORITY}
+    values = await asyncio.to_thread(vault.values, wanted)
+    url = f"https://{cloud.api.internal}:{KEYSTONE_PORT}"
+    members, queues, api = await asyncio.gather(
+        _to_each(fleet, cloud, MEMBER_PORT),
+        _to_each(fleet, cloud, QUEUE_PORT),
+        fleet.host(_controllers(fleet, cloud)[0].name).tcp_socket(
+            cloud.api.internal, KEYSTONE_PORT
+        ),
+    )
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
+        ca = Path(directory, "ca.pem")
+        ca.write_text(values[AUTHORITY.part("certificate")])
+        yield Links(
+            database=DatabaseServer(sockets=members, password=values[str(root)]),
+            queue=QueueServer(sockets=queues),
+            keystone=Keystone(url, values[str(admin)], ca, lambda _host, _port: api),
+            values=values,
+        )
+
+
+async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> tuple[Path, ...]:
+    """Sockets that lead to `port` of each controller that was reached."""
+    hosts = _controllers(fleet, cloud)
+    return tuple(
+        await asyncio.gather(*(fleet.host(h.name).tcp_socket(h.address, port) for h in hosts))
+    )
+
+
+def _controllers(fleet: Fleet, cloud: Cloud) -> tuple[Host, ...]:
+    """Those that were reached; all of them, so that the error is theirs, when none was."""
+    every = cloud.hosts_with("control")
+    return tuple(h for h in every if h.name in fleet.members) or every

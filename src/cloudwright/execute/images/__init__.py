@@ -1,0 +1,1 @@
+"""Container images: built, kept, exported from and sent to hosts."""

@@ -1,0 +1,1 @@
+"""What a run tells, and what stays of it: events, journals, logs of steps, records."""

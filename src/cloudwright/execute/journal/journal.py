@@ -1,0 +1,121 @@
+"""The journal is a run as lines of JSON, for people: every event in order, none impossible."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from cloudwright.execute.journal.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailure,
+    StepSkipped,
+    StepStarted,
+    StepWaits,
+    StopAsked,
+)
+
+JOURNAL = "journal.jsonl"
+
+
+_MOVES: dict[type[Event], tuple[str, str]] = {
+    StepStarted: ("planned", "running"),
+    StepWaits: ("running", "running"),
+    StepDone: ("running", "done"),
+    StepFailure: ("running", "failed"),
+    StepSkipped: ("planned", "skipped"),
+}
+
+
+class IllegalTransitionError(RuntimeError):
+    """A step did what no step can do, such as end before it began: a bug of ours."""
+
+
+class Journal:
+    """Consumes a run's events: checks each against what came before it, then writes one line.
+
+    The file is `journal.jsonl` in the run's own directory. A step goes planned → running → done
+    or failed, or planned → skipped. Anything else raises IllegalTransitionError, and so does a
+    run that ends while a step still runs.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+        self._file: TextIO | None = None
+        self._over = False
+
+    def __call__(self, event: Event) -> None:
+        """Take one event in; what was written survives a `kill -9` of this process."""
+        self._follow(event)
+        if isinstance(event, RunStarted):
+            directory = Path(event.directory)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = (directory / JOURNAL).open("a", encoding="utf-8", buffering=1)
+        if self._file is None:
+            raise IllegalTransitionError(f"{_name(event)} before the run began")
+        self._file.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
+        if self._over:
+            self._file.close()
+
+    def _follow(self, event: Event) -> None:
+        if self._over:
+            raise IllegalTransitionError(f"{_name(event)} after the end of the run")
+        match event:
+            case RunStarted(planned=planned):
+                if self._states:
+                    raise IllegalTransitionError("a run that began begins again")
+                self._states = {p.step.id: "planned" for p in planned}
+            case StepStarted() | StepWaits() | StepDone() | StepFailure() | StepSkipped():
+                self._move(event.id, *_MOVES[type(event)])
+            case StopAsked():
+                pass
+            case RunEnded():
+                running = sorted(i for i, s in self._states.items() if s == "running")
+                if running:
+                    raise IllegalTransitionError(f"the run ended while {running[0]} ran")
+                self._over = True
+
+    def _move(self, id: str, old: str, new: str) -> None:
+        state = self._states.get(id, "unknown")
+        if state != old:
+            raise IllegalTransitionError(f"{id} is {state}, and cannot become {new}")
+        self._states[id] = new
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """One event as plain data; of a plan only what a reader needs, never a step's body."""
+    data: dict[str, Any] = {"event": _name(event)}
+    for item in fields(event):
+        if item.name not in ("planned", "gates"):
+            data[item.name] = getattr(event, item.name)
+    if isinstance(event, RunStarted):
+        data["planned"] = [
+            {
+                "id": p.step.id,
+                "host": p.step.host,
+                "change": p.change.value,
+                "why": p.why,
+                "gates": sorted(event.gates.get(p.step.id, ())),
+            }
+            for p in event.planned
+        ]
+    return data
+
+
+def read_journal(path: Path) -> tuple[dict[str, Any], ...]:
+    """The lines of a journal; a line that was cut short is left out."""
+    return parse_journal(path.read_bytes())
+
+
+def parse_journal(content: bytes) -> tuple[dict[str, Any], ...]:
+    """The same of a journal's content."""
+    lines = content.decode(errors="replace").splitlines(keepends=True)
+    return tuple(json.loads(line) for line in lines if line.endswith("\n"))
+
+
+def _name(event: Event) -> str:
+    return type(event).__name__

@@ -1,0 +1,210 @@
+"""`check --hosts`: what on the hosts would stand in the way, found before anything is touched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cloudwright.declare.service import HttpHealth, TcpHealth
+from cloudwright.execute.host import labels
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS
+from cloudwright.model.cloud import Cloud, Host, datapath, virt_type
+from cloudwright.model.facts import Facts
+from cloudwright.plan.blueprint import Blueprint, World
+from cloudwright.plan.steps import RunContainer
+
+GIB = 1024**3
+MIN_CORES = 2
+MIN_MEMORY = {"control": 6 * GIB, "network": GIB, "compute": 2 * GIB}
+"""Bytes that each role takes; a host with several needs the largest, plus room for instances."""
+MIN_DISK = 10 * GIB
+
+Severity = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostFinding:
+    """One thing looked at on one host, and what to do when it is not well."""
+
+    host: str
+    subject: str
+    severity: Severity
+    text: str
+    hint: str = ""
+
+
+async def preflight(
+    fleet: Fleet, cloud: Cloud, world: World, blueprint: Blueprint
+) -> tuple[HostFinding, ...]:
+    """Every finding of every host, in the file's order; reads only."""
+    parts = await asyncio.gather(
+        *(_host(fleet, cloud, host, world, blueprint) for host in cloud.hosts)
+    )
+    return tuple(finding for part in parts for finding in part)
+
+
+async def _host(
+    fleet: Fleet, cloud: Cloud, host: Host, world: World, blueprint: Blueprint
+) -> tuple[HostFinding, ...]:
+    facts = world.facts[host.name]
+    taken, ours = await asyncio.gather(_listeners(fleet, host.name), _running(fleet, cloud, host))
+    return (
+        *check_machine(host, facts),
+        *check_interfaces(host, facts),
+        *check_choices(cloud, host, facts),
+        *check_images(host, world, blueprint),
+        *check_ports(host, blueprint, taken, ours),
+    )
+
+
+def check_machine(host: Host, facts: Facts) -> Iterable[HostFinding]:
+    """Cores, memory, disk and clock."""
+    memory = max((MIN_MEMORY[r] for r in host.roles), default=GIB)
+    for subject, found, least, unit in (
+        ("cores", facts.cores, MIN_CORES, 1),
+        ("memory", facts.memory_bytes, memory, GIB),
+        ("disk", facts.disk_free_bytes, MIN_DISK, GIB),
+    ):
+        text = f"{found / unit:.0f} of at least {least / unit:.0f}" + (" GiB" if unit > 1 else "")
+        few = found < least
+        yield HostFinding(
+            host=host.name,
+            subject=subject,
+            severity="error" if few else "ok",
+            text=text,
+            hint="give the host more, or fewer roles" if few else "",
+        )
+    skewed = abs(facts.time_skew) > MAX_SKEW_SECONDS
+    yield HostFinding(
+        host=host.name,
+        subject="clock",
+        severity="error" if skewed else "ok",
+        text=f"{facts.time_skew:+.1f} s from this machine's",
+        hint="run a time service (chrony) on the host" if skewed else "",
+    )
+
+
+def check_interfaces(host: Host, facts: Facts) -> Iterable[HostFinding]:
+    """The addresses and network cards that `cloud.yaml` names are there."""
+    for address in dict.fromkeys((host.address, host.tunnel)):
+        name = facts.interface_of(address)
+        yield HostFinding(
+            host=host.name,
+            subject="address",
+            severity="ok" if name else "error",
+            text=f"{address} on {name}" if name else f"no card has {address}",
+            hint="" if name else "give the card this address, or correct it in cloud.yaml",
+        )
+    card = host.external_interface
+    if card is None:
+        return
+    found = next((i for i in facts.interfaces if i.name == card), None)
+    if found is None:
+        names = ", ".join(i.name for i in facts.interfaces)
+        text, hint = f"no card {card}", f"the host has {names}"
+    elif any(":" not in address for address in found.addresses):
+        text, hint = (
+            f"{card} has an address",
+            "the switch takes the card whole: remove its address",
+        )
+    else:
+        text, hint = f"{card} is free", ""
+    yield HostFinding(
+        host=host.name,
+        subject="external card",
+        severity="error" if hint else "ok",
+        text=text,
+        hint=hint,
+    )
+
+
+def check_choices(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFinding]:
+    """How instances run and packets are switched here, and whether a forced choice can work."""
+    yield HostFinding(
+        host=host.name,
+        subject="engine",
+        severity="ok",
+        text=f"{facts.engine} {facts.engine_version}",
+    )
+    if "compute" in host.roles:
+        virt = virt_type(cloud, facts)
+        impossible = virt == "kvm" and not facts.kvm
+        yield HostFinding(
+            host=host.name,
+            subject="virtualisation",
+            severity="error" if impossible else "ok" if virt == "kvm" else "warning",
+            text="KVM runs a guest" if facts.kvm else "KVM does not run a guest: emulation",
+            hint="enable virtualisation in the firmware, or set compute.virt to qemu"
+            if virt == "kvm" and impossible
+            else "",
+        )
+    path = datapath(cloud, facts)
+    impossible = path == "kernel" and not facts.kernel_ovs
+    yield HostFinding(
+        host=host.name,
+        subject="datapath",
+        severity="error" if impossible else "ok" if path == "kernel" else "warning",
+        text=f"Open vSwitch in the {'kernel' if path == 'kernel' else 'user space (slower)'}",
+        hint="the kernel has no openvswitch and geneve modules" if impossible else "",
+    )
+
+
+def check_images(host: Host, world: World, blueprint: Blueprint) -> Iterable[HostFinding]:
+    """Every container image that this host runs is known."""
+    wanted = {
+        s.action.body.image
+        for s in blueprint.steps.values()
+        if s.host == host.name and isinstance(s.action, RunContainer)
+    }
+    missing = sorted(wanted - world.image_ids.keys())
+    yield HostFinding(
+        host=host.name,
+        subject="images",
+        severity="error" if missing else "ok",
+        text=f"missing: {', '.join(missing)}" if missing else f"{len(wanted)} present",
+        hint="`cloudwright images build` makes them" if missing else "",
+    )
+
+
+def check_ports(
+    host: Host, blueprint: Blueprint, taken: Mapping[int, str], ours: frozenset[str]
+) -> Iterable[HostFinding]:
+    """No port that a container of ours will listen on belongs to somebody else."""
+    for step in blueprint.steps.values():
+        if step.host != host.name or not isinstance(step.action, RunContainer):
+            continue
+        health = step.action.health
+        if not isinstance(health, HttpHealth | TcpHealth) or step.action.container in ours:
+            continue
+        if health.port in taken:
+            yield HostFinding(
+                host=host.name,
+                subject="port",
+                severity="error",
+                text=f"{health.port} is taken by {taken[health.port]}; "
+                f"{step.action.container} needs it",
+                hint="stop that program, or move it to another port",
+            )
+
+
+async def _listeners(fleet: Fleet, name: str) -> dict[int, str]:
+    """Port → the program that listens on it."""
+    done = await fleet.host(name).run("ss -Hltnp 2>/dev/null", check=False)
+    found = {}
+    for line in done.stdout.splitlines():
+        fields = line.split()
+        port = fields[3].rpartition(":")[2]
+        program = fields[5].split('"')[1] if len(fields) > 5 and '"' in fields[5] else "a program"
+        if port.isdigit():
+            found[int(port)] = program
+    return found
+
+
+async def _running(fleet: Fleet, cloud: Cloud, host: Host) -> frozenset[str]:
+    containers = await fleet.engine(host.name).containers()
+    return frozenset(
+        c.name for c in containers if c.running and c.labels.get(labels.CLOUD) == cloud.name
+    )

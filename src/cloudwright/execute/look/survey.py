@@ -1,0 +1,117 @@
+"""What the hosts are: facts in one round trip each, and the container images that they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+from cloudwright.errors import HostError
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.host.kvm import kvm_works
+from cloudwright.execute.images.store import local_image_ids
+from cloudwright.model.cloud import Cloud
+from cloudwright.model.facts import Facts, Interface
+from cloudwright.operations.deliver import Holdings
+from cloudwright.plan.blueprint import World
+from cloudwright.plan.body import image_reference
+from cloudwright.transport.host import Host
+
+# One line a fact, so that a host needs nothing but a POSIX shell.
+_QUESTIONS = r"""
+echo cores=$(getconf _NPROCESSORS_ONLN)
+echo memory=$(awk '/^MemTotal/ {print $2*1024}' /proc/meminfo)
+echo disk=$(df -PB1 /var/lib/containers /var/lib 2>/dev/null | awk 'NR==2 {print $4}')
+echo arch=$(uname -m)
+echo now=$(date +%s)
+if [ -d /sys/module/openvswitch ] || modprobe -n openvswitch 2>/dev/null; then
+  if [ -d /sys/module/geneve ] || modprobe -n geneve 2>/dev/null; then echo ovs=yes; fi
+fi
+echo tunnel=$(cat /var/lib/cloudwright/run/openvswitch/tunnel 2>/dev/null)
+echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
+"""
+
+
+async def survey(fleet: Fleet, cloud: Cloud) -> World:
+    """Facts and images of every host that was reached, all at once; HostError names one that did
+    not answer."""
+    images = await holdings(fleet, cloud)
+    names = list(images.held)
+    probe = images.ids.get(image_reference(cloud, "nova-libvirt"), "")
+    # Where the image is not yet, KVM is not tried: what was found once is kept on the host.
+    hypervisors = [
+        h.name for h in cloud.hosts_with("compute") if probe in images.held.get(h.name, ())
+    ]
+    facts = await asyncio.gather(
+        *(_facts(fleet, name, probe if name in hypervisors else "") for name in names)
+    )
+    return World(facts=dict(zip(names, facts, strict=True)), image_ids=images.ids)
+
+
+async def holdings(fleet: Fleet, cloud: Cloud) -> Holdings:
+    """The container images here and on every host that was reached.
+
+    Which content a reference stands for is said by this machine where it has the image, since it
+    is what builds and sends them; else by the hosts.
+    """
+    names = [host.name for host in cloud.hosts if host.name in fleet.members]
+    local, images = await asyncio.gather(
+        local_image_ids(cloud.images.prefix),
+        asyncio.gather(*(fleet.engine(name).images() for name in names)),
+    )
+    ids = {tag: image.id for found in images for image in found for tag in image.tags}
+    held = [frozenset(image.id for image in found) for found in images]
+    return Holdings(local=local, held=dict(zip(names, held, strict=True)), ids={**ids, **local})
+
+
+async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:
+    """`kvm_image` has QEMU for the KVM probe; empty on a host that runs no instances."""
+    host, engine = fleet.host(name), fleet.engine(name)
+    before = time.time()
+    answer, version = await asyncio.gather(_answers(host), engine.version())
+    middle = (before + time.time()) / 2
+    kvm = bool(kvm_image) and await kvm_works(host, engine, kvm_image)
+    try:
+        return Facts(
+            host=name,
+            engine=version.kind,
+            engine_version=version.version,
+            cores=int(answer["cores"]),
+            memory_bytes=int(float(answer["memory"])),
+            disk_free_bytes=int(answer.get("disk") or 0),
+            kvm=kvm,
+            kernel_ovs=answer.get("ovs") == "yes",
+            time_skew=round(int(answer["now"]) - middle, 1),
+            architecture=answer["arch"],
+            interfaces=_interfaces(answer.get("interfaces", ""), answer.get("tunnel", "")),
+        )
+    except (KeyError, ValueError) as err:
+        raise HostError("a host did not say what it is", where=name, why=repr(err)) from err
+
+
+async def _answers(host: Host) -> dict[str, str]:
+    done = await host.run(_QUESTIONS)
+    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    return {key: value for key, _, value in pairs}
+
+
+def _interfaces(text: str, tunnel: str) -> tuple[Interface, ...]:
+    """The cards; `tunnel` is the card and address that a switch in user space took over (the card
+    is still where that address belongs)."""
+    card, _, address = tunnel.partition(" ")
+    found = []
+    for link in json.loads(text or "[]"):
+        addresses = [
+            f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", ()) if "local" in a
+        ]
+        addresses = [a for a in addresses if a != address]
+        if card and link["ifname"] == card:
+            addresses.append(address)
+        found.append(
+            Interface(
+                name=str(link["ifname"]),
+                mtu=int(link.get("mtu", 1500)),
+                addresses=tuple(addresses),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Doing one step of a plan, with regard to what others of its kind do meanwhile."""
