@@ -25,6 +25,7 @@ from cloudwright.execute.host.fleet import Fleet, open_fleet
 from cloudwright.execute.host.judge import container_seen, files_seen
 from cloudwright.execute.look.survey import survey
 from cloudwright.execute.secrets.vault import Vault
+from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud, Ssh
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides
@@ -99,7 +100,13 @@ def _writes(step: object) -> bool:
 async def declared(fleet: Fleet, cloud: Cloud) -> Blueprint:
     """All that must exist, from the facts of the real hosts."""
     found = await survey(fleet, cloud)
-    return make_blueprint(cloud, SERVICES, World(facts=found.facts), Overrides())
+    return make_blueprint(
+        cloud,
+        SERVICES,
+        World(facts=found.facts),
+        Overrides(),
+        Schemas(release=cloud.release).of,
+    )
 
 
 async def fill(fleet: Fleet, blueprint: Blueprint, name: str, values: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ from typing import TypeVar
 from cloudwright.execute.run import walk
 from cloudwright.execute.simulated import SimulatedWorld
 from cloudwright.execute.journal.steplog import StepLogs
+from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts
 from cloudwright.model.load import load
@@ -137,7 +138,7 @@ def blueprint_of(cloud: Cloud, overrides: Overrides):  # type: ignore[no-untyped
         facts={h.name: replace(facts, host=h.name) for h in cloud.hosts},
         image_ids={f"{cloud.images.prefix}/{name}:{cloud.release}": "1" for name in images},
     )
-    return make_blueprint(cloud, SERVICES, world, overrides)
+    return make_blueprint(cloud, SERVICES, world, overrides, Schemas(release=cloud.release).of)
 
 
 def cloud_yaml(size: int) -> str:

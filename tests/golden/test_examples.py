@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts
 from cloudwright.model.load import load
@@ -30,7 +31,9 @@ def blueprint_of(cloud: Cloud) -> Blueprint:
         h.name: Facts(host=h.name, cores=4, memory_bytes=16 * 1024**3, kernel_ovs=True)
         for h in cloud.hosts
     }
-    return make_blueprint(cloud, SERVICES, World(facts=facts), Overrides())
+    return make_blueprint(
+        cloud, SERVICES, World(facts=facts), Overrides(), Schemas(release=cloud.release).of
+    )
 
 
 def pages(blueprint: Blueprint) -> Iterator[tuple[str, str]]:

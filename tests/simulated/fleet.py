@@ -12,6 +12,7 @@ from cloudwright.execute.journal.events import Event, Outcome
 from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.run import walk
 from cloudwright.execute.simulated import Killed, SimulatedWorld
+from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Override, OverrideFile, Overrides
@@ -21,6 +22,7 @@ from cloudwright.plan.difference import Plan, make_plan
 from cloudwright.plan.steps import ConfigFile
 from cloudwright.services import SERVICES
 
+SCHEMAS = Schemas(release="2026.2")
 IMAGES = tuple(sorted({s.image.name for s in SERVICES if s.image}))
 
 
@@ -31,7 +33,7 @@ class Wanted:
     cloud: Cloud
     builds: tuple[tuple[str, int], ...] = ()
     options: tuple[tuple[str, str, str], ...] = ()
-    """(file, option of DEFAULT, value)."""
+    """(file, option of DEFAULT, value); `debug` is one that a running process may take."""
 
     def with_build(self, image: str) -> Wanted:
         """A new build of one image."""
@@ -99,7 +101,7 @@ def blueprint_of(wanted: Wanted, answering: frozenset[str]) -> Blueprint:
         for file, option, value in wanted.options
     )
     world = World(facts=facts, image_ids=ids)
-    return make_blueprint(cloud, SERVICES, world, Overrides(files=files))
+    return make_blueprint(cloud, SERVICES, world, Overrides(files=files), SCHEMAS.of)
 
 
 def everything(wanted: Wanted) -> Blueprint:
@@ -127,7 +129,7 @@ def apply(world: SimulatedWorld, wanted: Wanted, logs: Path) -> tuple[Plan, Outc
 
 def edited(file: ConfigFile) -> ConfigFile:
     """With another content, by somebody else's hand."""
-    return replace(file, text="edited", fixed=file.fixed if file.fixed == "" else None)
+    return replace(file, text="edited", fixed=None if file.fixed else file.fixed)
 
 
 def fresh(wanted: Wanted, logs: Path) -> SimulatedWorld:

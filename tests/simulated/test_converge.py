@@ -217,6 +217,30 @@ def test_a_file_that_can_be_read_again_stops_nothing(tmp_path: Path) -> None:
     assert_same(world, THREE_ELSEWHERE, fresh(THREE_ELSEWHERE, tmp_path))
 
 
+def test_an_option_that_a_process_takes_as_it_runs_restarts_nothing_else_does(
+    tmp_path: Path,
+) -> None:
+    """Nova's API is served by uWSGI, which takes nothing; nova-compute ends at the signal."""
+    wanted = THREE.with_option("nova.conf", "debug", "true")
+    world = fresh(THREE, tmp_path)
+    done = changes(world, wanted)
+    ids = {id.rpartition("@")[0] for id in done if "/files/" not in id}
+    assert ids == {
+        "nova/nova-api",
+        "nova/nova-metadata",
+        "nova/nova-novncproxy",
+        "nova/nova-compute",
+        "nova/reload/nova-conductor",
+        "nova/reload/nova-scheduler",
+    }
+    apply(world, wanted, tmp_path)
+    assert_same(world, wanted, fresh(wanted, tmp_path))
+    both = wanted.with_option("nova.conf", "rpc_response_timeout", "90")
+    assert not [id for id in changes(world, both) if "/reload/" in id]
+    apply(world, both, tmp_path)
+    assert_same(world, both, fresh(both, tmp_path))
+
+
 def test_a_hand_edited_file_is_read_again_by_who_can_and_else_remade(tmp_path: Path) -> None:
     world = fresh(AIO, tmp_path)
     edit(world, "haproxy", "haproxy.cfg")

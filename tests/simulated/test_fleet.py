@@ -33,7 +33,12 @@ from tests.simulated.fleet import (
 EXAMPLES = int(os.environ.get("CLOUDWRIGHT_FLEET", "40"))
 ROLES = [("control",), ("network",), ("compute",), ("network", "compute")]
 FIRST = ("control", "network")
-OPTIONS = [("keystone.conf", "debug"), ("nova.conf", "cpu_allocation_ratio"), ("glance.conf", "x")]
+OPTIONS = [
+    ("keystone.conf", "debug"),
+    ("nova.conf", "cpu_allocation_ratio"),
+    ("nova.conf", "debug"),
+    ("glance.conf", "x"),
+]
 PATIENCE = 6
 """Runs after which a world that no longer fails must be whole."""
 

@@ -52,6 +52,21 @@ def test_one_option_with_the_whole_help(
     assert default.startswith("nova.conf [DEFAULT] rpc_response_timeout = 60\norigin:   default\n")
 
 
+def test_whether_a_running_process_takes_a_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Upstream calls `debug` mutable everywhere; nova-compute ends at the signal all the same."""
+    path = cloud(tmp_path)
+    debug = {
+        name: explain(capsys, name, "debug", "-c", path)
+        for name in ("nova-conductor", "nova-compute")
+    }
+    assert "\na change: is taken at SIGHUP\n" in debug["nova-conductor"]
+    assert "\na change: needs a restart\n" in debug["nova-compute"]
+    other = explain(capsys, "nova-conductor", "rpc_response_timeout", "-c", path)
+    assert "\na change: needs a restart\n" in other
+
+
 def test_all_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = cloud(tmp_path, "two-sites")
     data = json.loads(

@@ -43,6 +43,7 @@ class Session:
     overrides: Overrides
     vault: Vault
     fleet: Fleet
+    schemas: Schemas
     warnings: tuple[Problem, ...] = ()
     """What `check` would warn of."""
 
@@ -54,8 +55,7 @@ class Session:
     @property
     def sources(self) -> Sources:
         """Where the values in its files come from."""
-        schemas = Schemas(release=self.cloud.release)
-        return Sources(services=self.services, overrides=self.overrides, schema_of=schemas.of)
+        return Sources(services=self.services, overrides=self.overrides, schema_of=self.schemas.of)
 
     async def world(self) -> World:
         """What the hosts are: facts and images."""
@@ -63,7 +63,9 @@ class Session:
 
     async def blueprint(self) -> Blueprint:
         """All that must exist."""
-        return make_blueprint(self.cloud, self.services, await self.world(), self.overrides)
+        return make_blueprint(
+            self.cloud, self.services, await self.world(), self.overrides, self.schemas.of
+        )
 
     async def plan(self) -> tuple[Blueprint, Observed, Plan]:
         """All that must exist, what was found, and what is missing or wrong."""
@@ -142,5 +144,6 @@ async def open_session(
             overrides=overrides,
             vault=Vault(state),
             fleet=fleet,
+            schemas=Schemas(release=cloud.release),
             warnings=warnings,
         )

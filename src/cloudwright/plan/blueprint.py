@@ -25,6 +25,7 @@ from cloudwright.plan import jobs, render
 from cloudwright.plan.body import body_of
 from cloudwright.plan.identity import identity_step
 from cloudwright.plan.needs import Needs
+from cloudwright.plan.options import SchemaOf
 from cloudwright.plan.steps import (
     MakeDatabase,
     MakeQueueUser,
@@ -78,6 +79,7 @@ class _Making:
     ats: Mapping[str, At]
     world: World
     overrides: Overrides
+    schema_of: SchemaOf
     needs: Needs
     balancers: tuple[str, ...]
     runner: Host
@@ -88,9 +90,16 @@ class _Making:
 
 
 def make_blueprint(
-    cloud: Cloud, services: Sequence[Service], world: World, overrides: Overrides
+    cloud: Cloud,
+    services: Sequence[Service],
+    world: World,
+    overrides: Overrides,
+    schema_of: SchemaOf = lambda options: None,
 ) -> Blueprint:
-    """All that must exist. Pure: equal input gives equal steps, in the same order."""
+    """All that must exist. Pure: equal input gives equal steps, in the same order.
+
+    Without a schema every option of a file is one that only a new container reads.
+    """
     ats = ats_of(cloud, services, world.facts)
     runner = next((h for h in cloud.hosts_with("control") if h.name in ats), None)
     if runner is None:
@@ -101,6 +110,7 @@ def make_blueprint(
         ats=ats,
         world=world,
         overrides=overrides,
+        schema_of=schema_of,
         needs=Needs(cloud=cloud, services=tuple(services)),
         balancers=tuple(h.name for c in containers for h in hosts_of(cloud, c)),
         runner=runner,
@@ -217,7 +227,7 @@ def _volume_steps(
 def _container_steps(
     service: Service, container: Container, at: At, making: _Making, peers: tuple[Peer, ...]
 ) -> Iterable[Step]:
-    rendered = render.files_of(service, container, at, making.overrides)
+    rendered = render.files_of(service, container, at, making.overrides, making.schema_of)
     files = Step(
         id=f"{service.name}/files/{container.name}@{at.host.name}",
         host=at.host.name,
@@ -260,7 +270,7 @@ def _again(
             container=container.name,
             files=rendered.again,
             content=changing_digest(rendered.files),
-            command=container.reload.command,
+            command=container.reload.told,
             health=_health(container),
         ),
         needs=frozenset({files, f"{service.name}/{container.name}@{at.host.name}"}),

@@ -29,6 +29,8 @@ class Effective:
     values: tuple[str, ...]
     origin: str
     known: Option | None = None
+    signal: str = ""
+    """By which a running process takes another value; none when that needs a restart."""
 
     @property
     def shown(self) -> str:
@@ -62,10 +64,13 @@ def effective_options(
                     ),
                     origin=setting.origin,
                     known=known,
+                    signal=_signal(container, known),
                 )
             )
         for section in schema.sections.values() if schema else ():
-            defaults += [_default(name, option) for option in section.values()]
+            defaults += [
+                _default(name, option, _signal(container, option)) for option in section.values()
+            ]
     told = {(one.section, one.option) for one in found}
     for one in defaults:
         if (one.section, one.option) not in told:
@@ -74,7 +79,11 @@ def effective_options(
     return tuple(found)
 
 
-def _default(file: str, option: Option) -> Effective:
+def _signal(container: Container, known: Option | None) -> str:
+    return container.reload.signal if container.reload and known and known.mutable else ""
+
+
+def _default(file: str, option: Option, signal: str) -> Effective:
     default = option.default
     return Effective(
         file=file,
@@ -83,6 +92,7 @@ def _default(file: str, option: Option) -> Effective:
         values=() if default is None else (default,) if isinstance(default, str) else default,
         origin=DEFAULT,
         known=option,
+        signal=signal,
     )
 
 
@@ -111,6 +121,7 @@ def details(one: Effective) -> Iterator[str]:
         return
     yield f"type:     {_kind(known)}"
     yield f"default:  {_shown_default(known)}"
+    yield f"a change: {f'is taken at {one.signal}' if one.signal else 'needs a restart'}"
     if known.removal:
         yield f"removal:  {' '.join((known.since, known.reason)).strip() or 'announced'}"
     if known.former:
@@ -120,7 +131,10 @@ def details(one: Effective) -> Iterator[str]:
 
 
 def options_json(options: Sequence[Effective]) -> list[dict[str, Any]]:
-    """As plain data; `default`, `type` and `help` are upstream's, null where it knows nothing."""
+    """As plain data; `default`, `type` and `help` are upstream's, null where it knows nothing.
+
+    `signal` is null where a change needs a restart.
+    """
     return [
         {
             "file": one.file,
@@ -133,6 +147,7 @@ def options_json(options: Sequence[Effective]) -> list[dict[str, Any]]:
             "default": _shown_default(one.known) if one.known else None,
             "type": _kind(one.known) if one.known else None,
             "mutable": one.known.mutable if one.known else None,
+            "signal": one.signal or None,
             "help": one.known.help if one.known else None,
         }
         for one in options
@@ -148,8 +163,6 @@ def _kind(option: Option) -> str:
         words.append(f"{kind.min:g} or more")
     if kind.max is not None:
         words.append(f"{kind.max:g} or less")
-    if option.mutable:
-        words.append("taken by a running process")
     return "; ".join(words)
 
 

@@ -10,6 +10,7 @@ from cloudwright.declare import ini
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.service import Container, File, Service
 from cloudwright.model.overrides import Overrides
+from cloudwright.plan.options import SchemaOf, lookup_of
 from cloudwright.plan.steps import ConfigFile, PlacedFile
 
 CONFIG_DIRECTORY = "/etc/cloudwright"
@@ -25,14 +26,20 @@ class Rendered:
     again: tuple[PlacedFile, ...]
 
 
-def files_of(service: Service, container: Container, at: At, overrides: Overrides) -> Rendered:
+def files_of(
+    service: Service,
+    container: Container,
+    at: At,
+    overrides: Overrides,
+    schema_of: SchemaOf = lambda options: None,
+) -> Rendered:
     """Every file of the container's config directory on this host, by name."""
     declared = dict(container.files(at))
     declared["ca.pem"] = File(
         content=AUTHORITY.part("certificate") + "\n", path=CA_PATH, mode="0644"
     )
     rendered = [
-        _config_file(service, container, name, file, at, overrides)
+        _config_file(service, container, name, file, at, overrides, schema_of)
         for name, file in declared.items()
     ]
     again = tuple(
@@ -49,14 +56,40 @@ def files_of(service: Service, container: Container, at: At, overrides: Override
 
 
 def _config_file(
-    service: Service, container: Container, name: str, file: File, at: At, overrides: Overrides
+    service: Service,
+    container: Container,
+    name: str,
+    file: File,
+    at: At,
+    overrides: Overrides,
+    schema_of: SchemaOf,
 ) -> ConfigFile:
     whole = container.reload is not None and file.reload
     if isinstance(file.content, str):
         return ConfigFile(name=name, text=file.content, fixed="" if whole else None)
     layers = _layers(service, container, name, file.content, at, overrides)
     merged = ini.merge(*(fragment for _, fragment in layers))
-    return ConfigFile(name=name, text=ini.render(merged), fixed="" if whole else None)
+    fixed = "" if whole else _fixed(container, file, merged, schema_of)
+    return ConfigFile(name=name, text=ini.render(merged), fixed=fixed)
+
+
+def _fixed(container: Container, file: File, merged: ini.Ini, schema_of: SchemaOf) -> str | None:
+    """The file without what the running process takes over; None when it takes nothing."""
+    if not (container.reload and container.reload.signal and file.options):
+        return None
+    schema = schema_of(file.options)
+    if schema is None:
+        return None
+    value_of = lookup_of(ini.settings([("", merged)]))
+    kept = {
+        section: {
+            option: value
+            for option, value in options.items()
+            if not ((known := schema.option(section, option, value_of)) and known.mutable)
+        }
+        for section, options in merged.items()
+    }
+    return ini.render({section: options for section, options in kept.items() if options})
 
 
 def _layers(

@@ -6,6 +6,7 @@ from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT, NORTHBOUND_PORT
+from cloudwright.declare.reload import MUTABLE
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
@@ -81,6 +82,7 @@ service = Service(
             role="control",
             command=f"neutron-ovn-maintenance-worker {CONFIG_FILES}",
             files=worker_files,
+            reload=MUTABLE,
             health=connected(NORTHBOUND_PORT),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             # After the API: both make what is missing in OVN as they start.
@@ -91,6 +93,7 @@ service = Service(
             role="control",
             command=f"neutron-periodic-workers {CONFIG_FILES}",
             files=worker_files,
+            reload=MUTABLE,
             # It holds no connection while it has nothing to do; what works is the child.
             health=CommandHealth(command=("pgrep", "-f", "services worker")),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
@@ -101,6 +104,7 @@ service = Service(
             role="compute",
             command="bash /etc/cloudwright/start.sh",
             files=agent_files,
+            reload=MUTABLE,
             mounts=(
                 runtime("openvswitch"),
                 runtime("netns"),

@@ -6,6 +6,7 @@ from cloudwright.declare.at import BACKEND_OFFSET, At
 from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT, QUEUE_PORT
+from cloudwright.declare.reload import MUTABLE
 from cloudwright.declare.service import (
     Api,
     Container,
@@ -95,6 +96,7 @@ service = Service(
             role="control",
             command="nova-scheduler",
             files=conf.control_files,
+            reload=MUTABLE,
             health=connected(QUEUE_PORT),
             waits=control_waits,
             needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
@@ -104,6 +106,7 @@ service = Service(
             role="control",
             command="nova-conductor",
             files=cells.conductor_files,
+            reload=MUTABLE,
             health=connected(QUEUE_PORT),
             waits=control_waits,
             needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
