@@ -99,7 +99,7 @@ def _writes(step: object) -> bool:
 
 async def declared(fleet: Fleet, cloud: Cloud) -> Blueprint:
     """All that must exist, from the facts of the real hosts."""
-    found = await survey(fleet, cloud)
+    found = await survey(fleet, cloud, {})
     return make_blueprint(
         cloud,
         SERVICES,

@@ -87,7 +87,7 @@ async def _facts(path: Path, cloud: Cloud, host: str) -> Facts:
     """What the host is; no other one need be there."""
     alone = replace(cloud, hosts=(cloud.host(host),))
     async with open_fleet(alone, path.resolve().parent / STATE_DIRECTORY / "lab") as fleet:
-        return (await survey(fleet, alone)).facts[host]
+        return (await survey(fleet, alone, {})).facts[host]
 
 
 def _nearest(word: str, known: Sequence[str], else_say: str) -> str:

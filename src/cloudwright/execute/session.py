@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from pathlib import Path
 from cloudwright.declare.service import Service
 from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.execute.host.fleet import Fleet, open_fleet
+from cloudwright.execute.images.store import local_image_ids
 from cloudwright.execute.journal.events import Tell
 from cloudwright.execute.journal.record import RUNS, new_record
 from cloudwright.execute.lock.changing import Change, changing
 from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
 from cloudwright.execute.look.observe import observe
-from cloudwright.execute.look.survey import holdings, survey
+from cloudwright.execute.look.survey import LocalImages, holdings, survey
 from cloudwright.execute.run import execute as run_plan
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.images.schemas import Schemas
@@ -44,6 +46,8 @@ class Session:
     vault: Vault
     fleet: Fleet
     schemas: Schemas
+    images: LocalImages
+    """The container images of this machine when the session began."""
     warnings: tuple[Problem, ...] = ()
     """What `check` would warn of."""
 
@@ -59,7 +63,7 @@ class Session:
 
     async def world(self) -> World:
         """What the hosts are: facts and images."""
-        return await survey(self.fleet, self.cloud)
+        return await survey(self.fleet, self.cloud, self.images)
 
     async def blueprint(self) -> Blueprint:
         """All that must exist."""
@@ -91,7 +95,7 @@ class Session:
 
     async def delivery(self, hosts: Sequence[str] = ()) -> tuple[Blueprint, Plan]:
         """What brings the images of this machine to the hosts (all, or these) that lack some."""
-        images = await holdings(self.fleet, self.cloud)
+        images = await holdings(self.fleet, self.cloud, self.images)
         return deliver(self.cloud, self.services, images, hosts)
 
     async def execute(self, change: Change, blueprint: Blueprint, plan: Plan, tell: Tell) -> None:
@@ -136,14 +140,20 @@ async def open_session(
     path = path.resolve()
     cloud, overrides, warnings = read_with_warnings(path, services)
     state = path.parent / STATE_DIRECTORY
-    async with open_fleet(cloud, state / "lab", whole=whole) as fleet:
-        yield Session(
-            path=path,
-            cloud=cloud,
-            services=services,
-            overrides=overrides,
-            vault=Vault(state),
-            fleet=fleet,
-            schemas=Schemas(release=cloud.release),
-            warnings=warnings,
-        )
+    # A process of its own: it works while the hosts are reached.
+    images = asyncio.create_task(local_image_ids(cloud.images.prefix))
+    try:
+        async with open_fleet(cloud, state / "lab", whole=whole) as fleet:
+            yield Session(
+                path=path,
+                cloud=cloud,
+                services=services,
+                overrides=overrides,
+                vault=Vault(state),
+                fleet=fleet,
+                schemas=Schemas(release=cloud.release),
+                images=await images,
+                warnings=warnings,
+            )
+    finally:
+        images.cancel()

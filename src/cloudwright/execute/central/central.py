@@ -73,24 +73,23 @@ async def _databases(links: Links, steps: list[Step]) -> dict[str, Seen]:
     names, owners, digests = await asyncio.gather(
         server.names(), server.owners(), server.digests()
     )
-    seen = {}
-    for step in steps:
+
+    async def one(step: Step) -> Seen | None:
         match step.action:
             case MakeDatabase(database=database, user=user, password=password):
                 if (database, user) not in owners:
-                    if database in names:
-                        why = f"user {user} or its rights are missing"
-                        seen[step.id] = Seen(digest=DRIFTED, why=why)
-                elif await server.accepts(user, links.values[password]):
-                    seen[step.id] = Seen(digest=step.digest)
-                else:
-                    seen[step.id] = Seen(digest=DRIFTED, why=f"user {user} cannot log in")
-            case RunJob(probe=probe):
-                if step.id in digests and await server.gives_row(probe):
-                    seen[step.id] = Seen(digest=digests[step.id], why="its meaning changed")
+                    why = f"user {user} or its rights are missing"
+                    return Seen(digest=DRIFTED, why=why) if database in names else None
+                if await server.accepts(user, links.values[password]):
+                    return Seen(digest=step.digest)
+                return Seen(digest=DRIFTED, why=f"user {user} cannot log in")
+            case RunJob(probe=probe) if step.id in digests and await server.gives_row(probe):
+                return Seen(digest=digests[step.id], why="its meaning changed")
             case _:
-                pass
-    return seen
+                return None
+
+    found = await asyncio.gather(*(one(step) for step in steps))
+    return {step.id: seen for step, seen in zip(steps, found, strict=True) if seen}
 
 
 async def _queue(links: Links, steps: list[Step]) -> dict[str, Seen]:

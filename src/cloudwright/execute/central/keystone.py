@@ -35,10 +35,11 @@ class Keystone:
         self._ca = ca
         self._route = route
         self._connection: Any = None
+        self._login: Any = None
         self._lock = asyncio.Lock()
 
     async def catalog(self) -> Catalog:
-        """Everything in five calls; HostError when Keystone does not let the admin in."""
+        """Everything in four calls; HostError when Keystone does not let the admin in."""
         catalog: Catalog = await self._call(self._catalog)
         return catalog
 
@@ -51,14 +52,16 @@ class Keystone:
         return await asyncio.to_thread(self._accepts, user, password)
 
     async def _call(self, work: Callable[[], Any]) -> Any:
-        from keystoneauth1 import exceptions as refused
-        from openstack import exceptions as sdk
-
         async with self._lock:  # one requests session: one caller at a time
-            try:
-                return await asyncio.to_thread(work)
-            except (refused.ClientException, sdk.SDKException) as err:
-                raise HostError("Keystone refused", where=self._url, why=str(err)) from err
+            return await asyncio.to_thread(self._refusing, work)
+
+    def _refusing(self, work: Callable[[], Any]) -> Any:
+        from keystoneauth1 import exceptions as refused
+
+        try:
+            return work()
+        except refused.ClientException as err:
+            raise HostError("Keystone refused", where=self._url, why=str(err)) from err
 
     def _session(self, user: str, password: str, project: str) -> Any:
         import requests
@@ -85,9 +88,23 @@ class Keystone:
         if self._connection is None:
             from openstack.connection import Connection
 
-            session = self._session("admin", self._password, "admin")
-            self._connection = Connection(session=session, identity_interface="internal")
+            self._connection = Connection(session=self._admin(), identity_interface="internal")
         return self._connection.identity
+
+    def _admin(self) -> Any:
+        if self._login is None:
+            self._login = self._session("admin", self._password, "admin")
+        return self._login
+
+    def _all(self, path: str, key: str) -> list[dict[str, Any]]:
+        """What the identity API lists below `path`. It gives all at once: it has no pages."""
+        answer = self._admin().get(f"{self._url}/v3/{path}")
+        try:
+            found: list[dict[str, Any]] = answer.json()[key]
+        except (KeyError, TypeError, ValueError) as err:
+            why = f"{path}: {err!r}"
+            raise HostError("Keystone is not understood", where=self._url, why=why) from err
+        return found
 
     def _accepts(self, user: str, password: str) -> bool:
         from keystoneauth1 import exceptions as refused
@@ -98,24 +115,30 @@ class Keystone:
             return False
 
     def _catalog(self) -> Catalog:
-        identity = self._sdk()
-        types = {s.id: s.type for s in identity.services()}
+        # Without the SDK, whose modules take longer to load than all of these calls.
+        types = {s["id"]: s["type"] for s in self._all("services", "services")}
         endpoints = {
-            (types.get(e.service_id, ""), e.interface): e.url for e in identity.endpoints()
+            (types.get(e["service_id"], ""), e["interface"]): e["url"]
+            for e in self._all("endpoints", "endpoints")
         }
         users: dict[str, set[str]] = {}
-        for given in identity.role_assignments(include_names=True):
-            scope = given.scope or {}
-            if scope.get("project", {}).get("name") == "service" and given.user:
-                users.setdefault(given.user["name"], set()).add(given.role["name"])
+        for given in self._all("role_assignments?include_names=True", "role_assignments"):
+            scope = given.get("scope") or {}
+            if scope.get("project", {}).get("name") == "service" and given.get("user"):
+                users.setdefault(given["user"]["name"], set()).add(given["role"]["name"])
         return Catalog(endpoints=endpoints, users={u: frozenset(r) for u, r in users.items()})
 
     def _make(self, action: MakeIdentity, password: str) -> None:
+        from openstack.exceptions import SDKException
+
         identity = self._sdk()
-        if action.user:
-            self._make_user(identity, action.user, password)
-        for endpoint in action.endpoints:
-            self._make_endpoint(identity, endpoint, action.region)
+        try:
+            if action.user:
+                self._make_user(identity, action.user, password)
+            for endpoint in action.endpoints:
+                self._make_endpoint(identity, endpoint, action.region)
+        except SDKException as err:
+            raise HostError("Keystone refused", where=self._url, why=str(err)) from err
 
     def _make_user(self, identity: Any, name: str, password: str) -> None:
         project = identity.find_project("service") or identity.create_project(

@@ -13,9 +13,15 @@ from cloudwright.plan.steps import SetSwitch
 
 async def switch_difference(engine: Engine, action: SetSwitch) -> str:
     """What differs from the action, in words; empty when nothing does."""
-    keys = await _table(engine, action, "Open_vSwitch", "external_ids,other_config")
-    bridges = await _table(engine, action, "Bridge", "name,datapath_type,ports")
-    ports = await _table(engine, action, "Port", "_uuid,name")
+    keys, bridges, ports = await _tables(
+        engine,
+        action,
+        {
+            "Open_vSwitch": "external_ids,other_config",
+            "Bridge": "name,datapath_type,ports",
+            "Port": "_uuid,name",
+        },
+    )
     root = keys[0] if keys else {}
     for column, wanted in (
         ("external_ids", action.external_ids),
@@ -61,15 +67,21 @@ def _set(column: str, pairs: Mapping[str, str]) -> list[str]:
     return argv
 
 
-async def _table(
-    engine: Engine, action: SetSwitch, table: str, columns: str
-) -> list[dict[str, Any]]:
-    argv = ("ovs-vsctl", "--timeout=5", "--format=json", f"--columns={columns}", "list", table)
+async def _tables(
+    engine: Engine, action: SetSwitch, columns: Mapping[str, str]
+) -> list[list[dict[str, Any]]]:
+    """The rows of each table, all of one moment: one command is one transaction."""
+    argv = ["ovs-vsctl", "--timeout=5", "--format=json"]
+    for table, wanted in columns.items():
+        argv += ["--", f"--columns={wanted}", "list", table]
     done = await engine.exec(action.container, argv)
     if done.exit_code:
         raise CommandFailed("ovs-vsctl list", done.exit_code, done.output, where=action.container)
-    answer = json.loads(done.output)
-    return [dict(zip(answer["headings"], row, strict=True)) for row in answer["data"]]
+    answers = [json.loads(line) for line in done.output.splitlines() if line]
+    return [
+        [dict(zip(answer["headings"], row, strict=True)) for row in answer["data"]]
+        for answer in answers
+    ]
 
 
 def _uuids(value: list[Any]) -> list[str]:

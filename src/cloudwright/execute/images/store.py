@@ -16,7 +16,9 @@ CHUNK = 1 << 20
 async def local_image_ids(prefix: str) -> Mapping[str, str]:
     """Reference → id of every image below `prefix` here; none on a machine without Podman."""
     try:
-        listed = await call(("podman", "images", "--format", "json"))
+        # Podman looks into every layer of each image that it lists: only ours are asked for.
+        ours = f"reference={prefix}/*"
+        listed = await call(("podman", "images", "--filter", ours, "--format", "json"))
     except (Missing, CommandFailed):
         return {}
     return {

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 
 from cloudwright.errors import HostError
+from cloudwright.execute.host import kvm
 from cloudwright.execute.host.fleet import Fleet
-from cloudwright.execute.host.kvm import kvm_works
-from cloudwright.execute.images.store import local_image_ids
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts, Interface
 from cloudwright.operations.deliver import Holdings
 from cloudwright.plan.blueprint import World
 from cloudwright.plan.body import image_reference
-from cloudwright.transport.host import Host
 
 # One line a fact, so that a host needs nothing but a POSIX shell.
 _QUESTIONS = r"""
@@ -31,47 +30,50 @@ echo tunnel=$(cat /var/lib/cloudwright/run/openvswitch/tunnel 2>/dev/null)
 echo interfaces=$(ip -json address 2>/dev/null | tr -d '\n')
 """
 
+LocalImages = Mapping[str, str]
+"""Reference → id of the cloud's container images on this machine."""
 
-async def survey(fleet: Fleet, cloud: Cloud) -> World:
+
+async def survey(fleet: Fleet, cloud: Cloud, local: LocalImages) -> World:
     """Facts and images of every host that was reached, all at once; HostError names one that did
     not answer."""
-    images = await holdings(fleet, cloud)
-    names = list(images.held)
+    names = [host.name for host in cloud.hosts if host.name in fleet.members]
+    images, answers = await asyncio.gather(
+        holdings(fleet, cloud, local), asyncio.gather(*(_answers(fleet, name) for name in names))
+    )
     probe = images.ids.get(image_reference(cloud, "nova-libvirt"), "")
     # Where the image is not yet, KVM is not tried: what was found once is kept on the host.
     hypervisors = [
         h.name for h in cloud.hosts_with("compute") if probe in images.held.get(h.name, ())
     ]
     facts = await asyncio.gather(
-        *(_facts(fleet, name, probe if name in hypervisors else "") for name in names)
+        *(
+            _facts(fleet, name, probe if name in hypervisors else "", said)
+            for name, said in zip(names, answers, strict=True)
+        )
     )
     return World(facts=dict(zip(names, facts, strict=True)), image_ids=images.ids)
 
 
-async def holdings(fleet: Fleet, cloud: Cloud) -> Holdings:
+async def holdings(fleet: Fleet, cloud: Cloud, local: LocalImages) -> Holdings:
     """The container images here and on every host that was reached.
 
     Which content a reference stands for is said by this machine where it has the image, since it
     is what builds and sends them; else by the hosts.
     """
     names = [host.name for host in cloud.hosts if host.name in fleet.members]
-    local, images = await asyncio.gather(
-        local_image_ids(cloud.images.prefix),
-        asyncio.gather(*(fleet.engine(name).images() for name in names)),
-    )
+    images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
     ids = {tag: image.id for found in images for image in found for tag in image.tags}
     held = [frozenset(image.id for image in found) for found in images]
     return Holdings(local=local, held=dict(zip(names, held, strict=True)), ids={**ids, **local})
 
 
-async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:
+async def _facts(fleet: Fleet, name: str, kvm_image: str, answer: Mapping[str, str]) -> Facts:
     """`kvm_image` has QEMU for the KVM probe; empty on a host that runs no instances."""
     host, engine = fleet.host(name), fleet.engine(name)
-    before = time.time()
-    answer, version = await asyncio.gather(_answers(host), engine.version())
-    middle = (before + time.time()) / 2
-    kvm = bool(kvm_image) and await kvm_works(host, engine, kvm_image)
+    version = await engine.version()
     try:
+        works = bool(kvm_image) and await kvm.kvm_works(host, engine, kvm_image, answer)
         return Facts(
             host=name,
             engine=version.kind,
@@ -79,9 +81,9 @@ async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:
             cores=int(answer["cores"]),
             memory_bytes=int(float(answer["memory"])),
             disk_free_bytes=int(answer.get("disk") or 0),
-            kvm=kvm,
+            kvm=works,
             kernel_ovs=answer.get("ovs") == "yes",
-            time_skew=round(int(answer["now"]) - middle, 1),
+            time_skew=round(float(answer["skew"]), 1),
             architecture=answer["arch"],
             interfaces=_interfaces(answer.get("interfaces", ""), answer.get("tunnel", "")),
         )
@@ -89,10 +91,16 @@ async def _facts(fleet: Fleet, name: str, kvm_image: str) -> Facts:
         raise HostError("a host did not say what it is", where=name, why=repr(err)) from err
 
 
-async def _answers(host: Host) -> dict[str, str]:
-    done = await host.run(_QUESTIONS)
+async def _answers(fleet: Fleet, name: str) -> dict[str, str]:
+    """What the host says of itself, and by how many seconds its clock is ahead of ours."""
+    before = time.time()
+    done = await fleet.host(name).run(_QUESTIONS + kvm.QUESTIONS)
+    middle = (before + time.time()) / 2
     pairs = (line.partition("=") for line in done.stdout.splitlines())
-    return {key: value for key, _, value in pairs}
+    answers = {key: value for key, _, value in pairs}
+    if answers.get("now", "").isdecimal():
+        answers["skew"] = str(int(answers["now"]) - middle)
+    return answers
 
 
 def _interfaces(text: str, tunnel: str) -> tuple[Interface, ...]:
