@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cloudwright.model.cloud import VOTERS, Cloud, Host
 from cloudwright.model.facts import Facts
-from cloudwright.model.secrets import Ca, Secret
+from cloudwright.model.secrets import Ca, Secret, current
 
 BACKEND_OFFSET = 10_000
 """An API's container listens this far above the port that the load balancer shows."""
@@ -30,6 +31,8 @@ class Frontend:
     backends: tuple[Host, ...]
     one_at_a_time: bool = False
     """Whether the first that answers gets every request."""
+    tls: bool = False
+    """Whether the containers speak TLS, each with a certificate of its own."""
 
     @property
     def backend_port(self) -> int:
@@ -39,12 +42,16 @@ class Frontend:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class At:
-    """`cloud` and `host`, what preflight found on it (`facts`), and every load-balancer front."""
+    """`cloud` and `host`, what preflight found on it (`facts`), and every load-balancer front.
+
+    `generations` are those of certificates (`Secret.lineage` → generation) that were renewed.
+    """
 
     cloud: Cloud
     host: Host
     facts: Facts
     frontends: tuple[Frontend, ...] = ()
+    generations: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def controllers(self) -> tuple[Host, ...]:
@@ -65,6 +72,10 @@ class At:
         """An API's address behind the load balancer."""
         address = self.cloud.api.external if external else self.cloud.api.internal
         return f"https://{address}:{port}{path}"
+
+    def current(self, secret: Secret) -> Secret:
+        """The secret in the generation that is in use now."""
+        return current(secret, self.generations)
 
     def password(self, name: str) -> str:
         """The placeholder of a password; its value is made on first use."""

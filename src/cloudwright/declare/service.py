@@ -11,6 +11,7 @@ from cloudwright.declare.ini import Ini
 from cloudwright.declare.options import OptionSet
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Batches, Canary, Rollout
+from cloudwright.declare.tls import Tls
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
 
@@ -153,6 +154,7 @@ class Container:
     host_ipc: bool = False
     host_cgroups: bool = False
     api: Api | None = None
+    tls: Tls | None = None  # its own certificate; an API that has one speaks TLS
     health: Health | None = None
     needs: tuple[str, ...] = ()
     waits: Callable[[At], tuple[tuple[str, int], ...]] = lambda at: ()

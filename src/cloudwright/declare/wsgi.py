@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cloudwright.declare.at import BACKEND_OFFSET, At
 from cloudwright.declare.ini import Value
 from cloudwright.declare.service import File
+from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 
 UWSGI_COMMAND = "uwsgi --ini /etc/cloudwright/uwsgi.ini"
 
@@ -32,7 +33,8 @@ def uwsgi(
     before: tuple[str, ...] = (),
     options: Mapping[str, Value] | None = None,
 ) -> File:
-    """`uwsgi.ini` for `module` (`package.module:callable`), listening at the back of `port`.
+    """`uwsgi.ini` for `module` (`package.module:callable`), listening at the back of `port` with
+    the container's own certificate (`Container.tls`).
 
     The application is loaded once, before the fork (half the CPU of a load per worker). Every
     answer closes its connection: kept-alive ones would starve clients beyond the number of
@@ -47,7 +49,7 @@ def uwsgi(
                 "virtualenv": "/var/lib/kolla/venv",
                 "module": name,
                 "callable": callable_name or "application",
-                "http-socket": f"{at.host.address}:{back(port)}",
+                "https-socket": f"{at.host.address}:{back(port)},{CERTIFICATE_PATH},{KEY_PATH}",
                 "add-header": "Connection: close",
                 "master": True,
                 "processes": workers(at),

@@ -15,7 +15,7 @@ from cloudwright.execute.session import STATE_DIRECTORY, read_cloud
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts
-from cloudwright.plan.blueprint import ats_of
+from cloudwright.plan.blueprint import World, ats_of
 from cloudwright.plan.effective import Effective, effective_options
 from cloudwright.plan.provenance import DEFAULT
 
@@ -50,7 +50,7 @@ async def explained(
     if chosen not in hosts:
         raise Missing(f"no {name} on host {chosen!r}", hint=_nearest(chosen, hosts, "it runs on"))
     facts = Facts(host=chosen) if offline else await _facts(path, cloud, chosen)
-    at = ats_of(cloud, services, {chosen: facts})[chosen]
+    at = ats_of(cloud, services, World(facts={chosen: facts}))[chosen]
     schemas = Schemas(release=cloud.release)
     return Explained(
         container=name,

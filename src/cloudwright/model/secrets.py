@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _PLACEHOLDER = re.compile(
     r"⟦secret:(?P<name>[A-Za-z0-9._@/-]+):(?P<generation>[1-9][0-9]*)"
@@ -86,15 +86,23 @@ class Secret:
     @property
     def key(self) -> str:
         """What the vault keeps the value under."""
+        return f"{self.name}:{self.generation}{self._decides}"
+
+    @property
+    def lineage(self) -> str:
+        """What all of its generations have in common, and no other secret has."""
+        return f"{self.name}{self._decides}"
+
+    @property
+    def _decides(self) -> str:
         match self.recipe:
             case Certificate(common_name=common_name, names=names, issuer=issuer):
                 decides = repr((common_name, sorted(names), issuer.key))
             case RabbitHash(of=password):
                 decides = password.key
             case _:
-                return f"{self.name}:{self.generation}"
-        digest = hashlib.sha256(decides.encode()).hexdigest()[:8]
-        return f"{self.name}:{self.generation}~{digest}"
+                return ""
+        return f"~{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -117,6 +125,11 @@ class Secret:
         if name not in self.parts:
             raise ValueError(f"{self.name} has no part {name!r}: {self.parts}")
         return placeholder(self.key, name)
+
+
+def current(secret: Secret, generations: Mapping[str, int]) -> Secret:
+    """The secret in the generation that its lineage is in; its own when nothing is said of it."""
+    return replace(secret, generation=generations.get(secret.lineage, secret.generation))
 
 
 def placeholder(key: str, part: str = "") -> str:

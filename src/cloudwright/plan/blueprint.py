@@ -20,9 +20,10 @@ from cloudwright.errors import Unreachable
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Overrides
-from cloudwright.model.secrets import Secret, find_placeholders
+from cloudwright.model.secrets import Secret, current, find_placeholders
 from cloudwright.plan import jobs, render
 from cloudwright.plan.body import body_of
+from cloudwright.plan.certificates import certificates
 from cloudwright.plan.identity import identity_step
 from cloudwright.plan.needs import Needs
 from cloudwright.plan.options import SchemaOf
@@ -49,11 +50,12 @@ class World:
     """What must be known of the hosts before anything can be decided.
 
     `facts` per host name, of those that answered; `image_ids` the content ID of each container
-    image reference.
+    image reference; `generations` those of renewed certificates (`Secret.lineage` → generation).
     """
 
     facts: Mapping[str, Facts]
     image_ids: Mapping[str, str] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +102,7 @@ def make_blueprint(
 
     Without a schema every option of a file is one that only a new container reads.
     """
-    ats = ats_of(cloud, services, world.facts)
+    ats = ats_of(cloud, services, world)
     runner = next((h for h in cloud.hosts_with("control") if h.name in ats), None)
     if runner is None:
         raise Unreachable("no controller of the cloud can be reached", where=cloud.name)
@@ -122,21 +124,25 @@ def make_blueprint(
     return Blueprint(
         cloud=cloud.name,
         steps=steps,
-        secrets=_secrets(cloud, services, steps.values()),
+        secrets=_secrets(cloud, services, steps.values(), world.generations),
         ats=ats,
         unreachable=frozenset(h.name for h in cloud.hosts) - ats.keys(),
     )
 
 
-def ats_of(
-    cloud: Cloud, services: Sequence[Service], facts: Mapping[str, Facts]
-) -> Mapping[str, At]:
-    """Host → what its files are rendered from, for each host that `facts` has."""
+def ats_of(cloud: Cloud, services: Sequence[Service], world: World) -> Mapping[str, At]:
+    """Host → what its files are rendered from, for each host that `world` has facts of."""
     fronts = frontends(cloud, services)
     return {
-        host.name: At(cloud=cloud, host=host, facts=facts[host.name], frontends=fronts)
+        host.name: At(
+            cloud=cloud,
+            host=host,
+            facts=world.facts[host.name],
+            frontends=fronts,
+            generations=world.generations,
+        )
         for host in cloud.hosts
-        if host.name in facts
+        if host.name in world.facts
     }
 
 
@@ -168,6 +174,7 @@ def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]
             mode=container.api.mode,
             external=container.api.external,
             one_at_a_time=container.api.own_files,
+            tls=container.tls is not None,
             backends=hosts_of(cloud, container),
         )
         for service in services
@@ -284,7 +291,7 @@ def _health(container: Container) -> Health | None:
     port = container.api.port + BACKEND_OFFSET
     if container.api.mode == "tcp":
         return TcpHealth(port=port)
-    return HttpHealth(port=port, path=container.api.check)
+    return HttpHealth(port=port, path=container.api.check, tls=container.tls is not None)
 
 
 def _database_steps(service: Service, runner: Host, needs: Needs) -> Iterable[Step]:
@@ -334,12 +341,17 @@ def _switch_steps(service: Service, making: _Making) -> Iterable[Step]:
 
 
 def _secrets(
-    cloud: Cloud, services: Iterable[Service], steps: Iterable[Step]
+    cloud: Cloud,
+    services: Iterable[Service],
+    steps: Iterable[Step],
+    generations: Mapping[str, int],
 ) -> Mapping[str, Secret]:
     """Each placeholder that a step's text holds, and the secret that it stands for."""
     known: dict[str, Secret] = {}
-    declared = [AUTHORITY, *(s for service in services for s in service.secrets(cloud))]
-    for secret in declared:
+    declared = [AUTHORITY]
+    for service in services:
+        declared += [*service.secrets(cloud), *certificates(service, cloud)]
+    for secret in (current(s, generations) for s in declared):
         for text in (str(secret), *(secret.part(p) for p in secret.parts)):
             known[text] = secret
     found: dict[str, Secret] = {}

@@ -10,6 +10,7 @@ from cloudwright.declare import ini
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.service import Container, File, Service
 from cloudwright.model.overrides import Overrides
+from cloudwright.plan import certificates
 from cloudwright.plan.options import SchemaOf, lookup_of
 from cloudwright.plan.steps import ConfigFile, PlacedFile
 
@@ -34,7 +35,7 @@ def files_of(
     schema_of: SchemaOf = lambda options: None,
 ) -> Rendered:
     """Every file of the container's config directory on this host, by name."""
-    declared = dict(container.files(at))
+    declared = {**container.files(at), **certificates.files_of(container, at)}
     declared["ca.pem"] = File(
         content=AUTHORITY.part("certificate") + "\n", path=CA_PATH, mode="0644"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudwright.declare import oslo, wsgi
-from cloudwright.declare.at import At
+from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
@@ -18,6 +18,7 @@ from cloudwright.declare.service import (
     Service,
     Volume,
 )
+from cloudwright.declare.tls import Tls
 
 PORT = 9292
 CONF = "/etc/glance/glance-api.conf"
@@ -71,7 +72,7 @@ def _settings(at: At) -> Ini:
             "DEFAULT": {
                 "enabled_backends": "main:file",
                 "public_endpoint": at.url(PORT, external=True),
-                "worker_self_reference_url": f"http://{at.host.address}:{wsgi.back(PORT)}",
+                "worker_self_reference_url": f"https://{at.host.address}:{wsgi.back(PORT)}",
                 "node_staging_uri": f"file://{DATA}/staging",
                 "enabled_import_methods": "[glance-direct,web-download,copy-image]",
             },
@@ -126,6 +127,9 @@ service = Service(
             files=files,
             volumes=(Volume(name="glance", path=DATA),),
             permissions=(Permission(path=DATA, owner="glance:glance", mode="0750"),),
+            tls=Tls(owner="glance"),
+            # With it a host's process trusts another's, whose staged upload it asks for.
+            environment={"REQUESTS_CA_BUNDLE": CA_PATH},
             api=Api(port=PORT, type="image", own_files=True),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
         ),

@@ -9,6 +9,7 @@ from cloudwright.declare.ini import Ini, merge
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import Api, Container, Database, File, Files, Service
+from cloudwright.declare.tls import Tls
 
 PORT = 8780
 CONF = "/etc/placement/placement.conf"
@@ -77,6 +78,7 @@ service = Service(
             role="control",
             command=wsgi.UWSGI_COMMAND,
             files=files,
+            tls=Tls(owner="placement"),
             api=Api(port=PORT, type="placement", check="/"),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudwright.declare import member
-from cloudwright.declare.at import AUTHORITY, At
+from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.reload import Reload
@@ -16,6 +16,7 @@ from cloudwright.declare.service import (
     TcpHealth,
 )
 from cloudwright.declare.template import render, resource
+from cloudwright.declare.tls import server_name
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Certificate, Secret
 from cloudwright.services import mariadb
@@ -45,6 +46,8 @@ def files(at: At) -> Files:
         internal=at.cloud.api.internal,
         external=at.cloud.api.external,
         certificate=CERTIFICATE_PATH,
+        authority=CA_PATH,
+        server_name=server_name,
         frontends=at.frontends,
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
@@ -61,7 +64,7 @@ def files(at: At) -> Files:
             reload=True,
         ),
         "api.pem": File(
-            content=certificate(at.cloud).part("combined"),
+            content=at.current(certificate(at.cloud)).part("combined"),
             path=CERTIFICATE_PATH,
             owner="haproxy",
             reload=True,

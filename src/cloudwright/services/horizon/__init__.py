@@ -8,6 +8,7 @@ from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.declare.service import Api, Container, File, Files, Service
 from cloudwright.declare.template import resource
+from cloudwright.declare.tls import Tls
 
 PORT = 443
 SETTINGS = "/etc/openstack-dashboard/local_settings.py"
@@ -123,6 +124,7 @@ service = Service(
             command=wsgi.UWSGI_COMMAND,
             files=files,
             # Django answers it with a redirect; the login page would begin a session each time.
+            tls=Tls(owner="horizon"),
             api=Api(port=PORT, check="/"),
         ),
     ),

@@ -19,6 +19,7 @@ from cloudwright.declare.service import (
     Permission,
     Service,
 )
+from cloudwright.declare.tls import Tls
 from cloudwright.model.secrets import FernetKey, Secret
 from cloudwright.services.keystone.image import CREDENTIAL_KEYS, IMAGE, OPTIONS, TOKEN_KEYS
 
@@ -119,6 +120,7 @@ service = Service(
                 Permission(path=CREDENTIAL_KEYS, owner="keystone:keystone", mode="0700"),
             ),
             # Its endpoints are made by its bootstrap, before anyone could log in to make them.
+            tls=Tls(owner="keystone"),
             api=Api(port=KEYSTONE_PORT, path="/v3"),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
         ),

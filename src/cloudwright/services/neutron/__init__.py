@@ -16,6 +16,7 @@ from cloudwright.declare.service import (
     Service,
     runtime,
 )
+from cloudwright.declare.tls import Tls
 from cloudwright.declare.wsgi import UWSGI_COMMAND
 from cloudwright.services.neutron.conf import (
     AGENT_OPTIONS,
@@ -72,8 +73,9 @@ service = Service(
             role="control",
             command=UWSGI_COMMAND,
             files=api_files,
+            tls=Tls(owner="neutron"),
             api=Api(port=PORT, type="network"),
-            health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck"),
+            health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck", tls=True),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             needs=("rabbitmq", "memcached", "ovn-nb-db", "ovn-sb-db"),
         ),

@@ -16,6 +16,7 @@ from cloudwright.declare.service import (
     Volume,
     runtime,
 )
+from cloudwright.declare.tls import Tls
 from cloudwright.declare.wsgi import UWSGI_COMMAND
 from cloudwright.services.nova import cells, conf
 
@@ -76,8 +77,9 @@ service = Service(
             role="control",
             command=UWSGI_COMMAND,
             files=conf.api_files,
+            tls=Tls(owner="nova"),
             api=Api(port=conf.API_PORT, type="compute", path="/v2.1", check="/"),
-            health=HttpHealth(port=conf.API_PORT + BACKEND_OFFSET),
+            health=HttpHealth(port=conf.API_PORT + BACKEND_OFFSET, tls=True),
             waits=control_waits,
             needs=CONTROL_NEEDS,
         ),
@@ -86,8 +88,9 @@ service = Service(
             role="control",
             command=UWSGI_COMMAND,
             files=conf.metadata_files,
+            tls=Tls(owner="nova"),
             api=Api(port=conf.METADATA_PORT, check="/", external=False),
-            health=HttpHealth(port=conf.METADATA_PORT + BACKEND_OFFSET),
+            health=HttpHealth(port=conf.METADATA_PORT + BACKEND_OFFSET, tls=True),
             waits=control_waits,
             needs=CONTROL_NEEDS,
         ),
@@ -116,8 +119,11 @@ service = Service(
             role="control",
             command="nova-novncproxy --web /usr/share/novnc",
             files=conf.control_files,
+            tls=Tls(owner="nova"),
             api=Api(port=conf.CONSOLE_PORT, check="/vnc_lite.html"),
-            health=HttpHealth(port=conf.CONSOLE_PORT + BACKEND_OFFSET, path="/vnc_lite.html"),
+            health=HttpHealth(
+                port=conf.CONSOLE_PORT + BACKEND_OFFSET, path="/vnc_lite.html", tls=True
+            ),
             waits=control_waits,
             needs=CONTROL_NEEDS,
         ),

@@ -6,6 +6,7 @@ from cloudwright.declare import ini, oslo
 from cloudwright.declare.at import At
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.service import File, Files
+from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 from cloudwright.declare.wsgi import uwsgi, workers
 from cloudwright.model.cloud import virt_type
 
@@ -90,6 +91,10 @@ def control_conf(at: At) -> ini.Ini:
         oslo.api_defaults(at),
         {
             "DEFAULT": {
+                # The console's proxy alone reads these three.
+                "ssl_only": True,
+                "cert": CERTIFICATE_PATH,
+                "key": KEY_PATH,
                 # Calls under way are seconds long; a stop would wait three minutes for none.
                 "manager_shutdown_timeout": 5,
                 "graceful_shutdown_timeout": 10,
