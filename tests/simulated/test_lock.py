@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import gzip
 import itertools
@@ -13,8 +12,7 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,84 +23,13 @@ from cloudwright.engine.clock import run_virtual
 from cloudwright.errors import Locked, StepFailed, Unreachable, UnsafePlan
 from cloudwright.execute.journal.holder import this_process
 from cloudwright.execute.journal.journal import JOURNAL
-from cloudwright.execute.journal.record import Record, from_line, read_records
+from cloudwright.execute.journal.record import from_line, read_records
 from cloudwright.execute.lock import changing as module
 from cloudwright.execute.lock.breaking import break_lock, is_free, lines_of
 from cloudwright.execute.lock.changing import changing, holder_of, refuse_if_held
 from cloudwright.execute.lock.decide import Unknown
-from cloudwright.execute.lock.ledger import DIRECTORY, KEPT_RUNS, Ledger, Page, Pages
-from cloudwright.transport.host import Completed, checked
-
-NAMES = ("one", "two", "three")
-
-
-class ScratchHost:
-    """A host whose ledger is a folder here; each command waits as long as `delays` says."""
-
-    def __init__(self, name: str, folder: Path, delays: Iterator[float]) -> None:
-        self.name = name
-        self.folder = folder
-        self.delays = delays
-        self.lost = False
-        self.commands = 0
-
-    async def run(
-        self, command: str, *, stdin: bytes = b"", check: bool = True, timeout: float = 0
-    ) -> Completed:
-        await asyncio.sleep(next(self.delays))
-        if self.lost:
-            raise Unreachable(f"the connection to {self.name} was lost")
-        self.commands += 1
-        done = subprocess.run(
-            ["/bin/sh", "-c", command.replace(DIRECTORY, str(self.folder))],
-            input=stdin,
-            capture_output=True,
-        )
-        completed = Completed(
-            status=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode()
-        )
-        return checked(completed, command, where=self.name, check=check)
-
-
-def ledger_in(folder: Path, delays: Iterator[float] | None = None) -> Ledger:
-    waits = delays or itertools.repeat(0.0)
-    hosts = {name: ScratchHost(name, folder / name, waits) for name in NAMES}
-    return Ledger(hosts=hosts)  # type: ignore[arg-type]
-
-
-def record(run: str, **changed: object) -> Record:
-    values: dict[str, object] = {
-        "run": f"2026-01-01T00-00-00-{run:0>4}",
-        "cloud": "tiny",
-        "verb": "apply",
-        "reason": "",
-        "user": "alice",
-        "machine": "laptop",
-        "pid": 1,
-        "began": 1.0,
-        "version": "1",
-        "release": "2026.2",
-        "description": "d",
-        "commit": "",
-        "dirty": False,
-    }
-    return Record(**(values | changed))  # type: ignore[arg-type]
-
-
-def silent(line: str) -> None:
-    raise AssertionError(f"nothing to say was expected: {line}")
-
-
-def holders(pages: Pages) -> list[str]:
-    return [
-        page.holder.run if page.holder else "" for page in pages.values() if isinstance(page, Page)
-    ]
-
-
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
+from cloudwright.execute.lock.ledger import KEPT_RUNS, Ledger, Page
+from tests.simulated.ledgers import NAMES, holders, ledger_in, record, scratch, silent
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
@@ -211,7 +138,8 @@ def test_hosts_keep_so_many_runs_and_no_more(tmp_path: Path) -> None:
 HOLD = """
 import asyncio, sys
 from pathlib import Path
-from tests.simulated.test_lock import changing, ledger_in, record
+from cloudwright.execute.lock.changing import changing
+from tests.simulated.ledgers import ledger_in, record
 
 async def main(folder):
     async with changing(ledger_in(folder), record("dead"), folder / "runs", print):

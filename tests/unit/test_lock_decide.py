@@ -41,10 +41,11 @@ A, B, DEAD = holder("a", 1.0), holder("b", 2.0), holder("dead", 0.0)
 
 @dataclass
 class Hosts:
-    """What each host keeps; a lost one answers nobody."""
+    """What each host keeps; a lost one answers nobody, a blank one remembers no run."""
 
     entries: list[Holder | None]
     lost: set[int] = field(default_factory=set)
+    blank: set[int] = field(default_factory=set)
 
     def take(self, host: int, me: Holder) -> Holder | Unknown:
         if host in self.lost:
@@ -53,6 +54,17 @@ class Hosts:
         found = self.entries[host]
         assert found
         return found
+
+    def wipe(self, host: int) -> None:
+        """Its disk is emptied."""
+        self.entries[host] = None
+        self.blank.add(host)
+
+    def end(self, host: int, me: Holder) -> None:
+        """A run that had the lock says that it has ended."""
+        if host not in self.lost:
+            self.leave(host, me)
+            self.blank.discard(host)
 
     def leave(self, host: int, me: Holder) -> None:
         if host not in self.lost and self.entries[host] == me:
@@ -70,11 +82,12 @@ class Operator:
     def story(self, hosts: Hosts, tries: int) -> Iterator[None]:
         everywhere = range(len(hosts.entries))
         for _ in range(tries):
-            votes = {}
+            votes, blank = {}, set()
             for host in everywhere:
                 votes[str(host)] = hosts.take(host, self.me)
+                blank |= {str(host)} & {str(b) for b in hosts.blank - hosts.lost}
                 yield
-            match decide(self.me, votes, NOBODY):
+            match decide(self.me, votes, NOBODY, frozenset(blank)):
                 case Won():
                     self.holds = True
                     yield
@@ -87,7 +100,10 @@ class Operator:
                 case _:
                     pass
             for host in everywhere:
-                hosts.leave(host, self.me)
+                if self.result == "won":
+                    hosts.end(host, self.me)
+                else:
+                    hosts.leave(host, self.me)
                 yield
             if self.result:
                 return
@@ -101,18 +117,53 @@ class Operator:
     st.integers(2, 4),
     st.lists(st.integers(0, 3), max_size=150),
     st.lists(st.tuples(st.integers(0, 149), st.integers(0, 6)), max_size=4),
+    st.lists(st.tuples(st.integers(0, 149), st.integers(1, 6)), max_size=6),
+    st.booleans(),
 )
 def test_never_two_at_once(
-    count: int, operators: int, schedule: list[int], losses: list[tuple[int, int]]
+    count: int,
+    operators: int,
+    schedule: list[int],
+    losses: list[tuple[int, int]],
+    wipes: list[tuple[int, int]],
+    new: bool,
 ) -> None:
-    """Hosts may be lost at any moment, for ever: what they keep is not forgotten."""
-    hosts = Hosts(entries=[None] * count)
+    """Hosts may be lost for ever, or emptied, at any moment, and the cloud may be new: one that
+    answers and was never emptied is enough."""
+    hosts = Hosts(entries=[None] * count, blank=set(range(count)) if new else set())
+    losses = [(at, host) for at, host in losses if host or not wipes]
     people = [Operator(me=holder(f"r{n}", float(n % 2))) for n in range(operators)]
     stories = [person.story(hosts, 50) for person in people]
     for moment, who in enumerate(schedule):
         hosts.lost |= {host for at, host in losses if at == moment and host < count}
+        for host in {host for at, host in wipes if at == moment and host < count}:
+            hosts.wipe(host)
         next(stories[who % operators], None)
         assert sum(person.holds for person in people) <= 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(2, 7), st.booleans(), st.data())
+def test_emptied_disks_give_the_cloud_to_nobody_else(
+    count: int, new: bool, data: st.DataObject
+) -> None:
+    """One has it, on all hosts or a bare majority; then hosts are emptied, all but one of those
+    that have its entry, and others are lost or come back: whoever asks now does not get it."""
+    everywhere = set(range(count))
+    spare = count - majority(count)
+    away = data.draw(st.sets(st.integers(0, count - 1), max_size=spare))
+    hosts = Hosts(entries=[None] * count, lost=away, blank=everywhere if new else set())
+    first = Operator(me=A)
+    story = first.story(hosts, 5)
+    while not first.holds:
+        next(story)
+    kept = data.draw(st.sampled_from(sorted(everywhere - away)))
+    for host in data.draw(st.sets(st.sampled_from(sorted(everywhere - {kept})))):
+        hosts.wipe(host)
+    hosts.lost = data.draw(st.sets(st.sampled_from(sorted(everywhere - {kept}))))
+    second = Operator(me=B)
+    for _ in second.story(hosts, 5):
+        assert not second.holds
 
 
 @settings(max_examples=200, deadline=None)

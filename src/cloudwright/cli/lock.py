@@ -40,7 +40,8 @@ def lock_break(path: Path, yes: bool, given: str | None, reason: str) -> int:
     """Free CLOUD from a holder that is lost. Asks for the cloud's name.
 
     Be sure that the holder works no more: its run does not notice, and two at once can leave
-    anything. What it had begun is found and put right by the next `apply`.
+    anything. What it had begun is found and put right by the next `apply`. Hosts that forgot
+    whose the lock was, because their disk was emptied, count again afterwards.
     """
     return asyncio.run(_break(path, yes, given, reason))
 
@@ -58,7 +59,13 @@ async def _status(path: Path) -> int:
 
 async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
     from cloudwright.execute.journal.record import RUNS, new_record
-    from cloudwright.execute.lock.breaking import break_lock, is_free, is_held, lines_of
+    from cloudwright.execute.lock.breaking import (
+        break_lock,
+        forgot_by,
+        is_free,
+        is_held,
+        lines_of,
+    )
     from cloudwright.execute.lock.reached import open_ledger
     from cloudwright.execute.session import STATE_DIRECTORY
     from cloudwright.model.load import load
@@ -67,7 +74,7 @@ async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
     async with open_ledger(cloud, path) as ledger:
         seen = await ledger.peek()
         click.echo("\n".join(lines_of(seen)))
-        if not is_held(seen):
+        if not is_held(seen) and not forgot_by(seen):
             click.echo("there is nothing to break")
             return 0 if is_free(seen) else HELD
         what = f"This breaks the lock of the cloud {cloud.name}"

@@ -7,13 +7,17 @@ import time
 from pathlib import Path
 
 from cloudwright.execute.journal.record import DONE, Record, to_line, write_record
-from cloudwright.execute.lock.decide import Unknown, majority
-from cloudwright.execute.lock.ledger import Ledger, Page, Pages
+from cloudwright.execute.lock.decide import FORGOT, Unknown, majority
+from cloudwright.execute.lock.ledger import Ledger, Page, Pages, forgetful
 
 
 def lines_of(pages: Pages) -> tuple[str, ...]:
     """A line for each host that keeps the lock: who has it there."""
-    return tuple(f"{host}: {_says(page)}" for host, page in pages.items())
+    forgot = forgot_by(pages)
+    return tuple(
+        f"{host}: {_says(page)}{f' ({FORGOT})' if host in forgot else ''}"
+        for host, page in pages.items()
+    )
 
 
 async def break_lock(ledger: Ledger, seen: Pages, record: Record, runs: Path) -> Pages:
@@ -32,6 +36,13 @@ async def break_lock(ledger: Ledger, seen: Pages, record: Record, runs: Path) ->
     write_record(runs, ended)
     await ledger.end(record.run, to_line(ended), b"")
     return await ledger.peek()
+
+
+def forgot_by(pages: Pages) -> frozenset[str]:
+    """Hosts that remember no run although others do; breaking has them remember again."""
+    blank = forgetful(pages)
+    new = all(isinstance(page, Unknown) or host in blank for host, page in pages.items())
+    return frozenset() if new else blank
 
 
 def is_held(pages: Pages) -> bool:

@@ -24,6 +24,7 @@ from cloudwright.execute.journal.record import (
     write_record,
 )
 from cloudwright.execute.lock.decide import (
+    FORGOT,
     Lost,
     TakeOver,
     TooFew,
@@ -34,7 +35,7 @@ from cloudwright.execute.lock.decide import (
     decide,
     majority,
 )
-from cloudwright.execute.lock.ledger import Ledger, Page, Pages
+from cloudwright.execute.lock.ledger import Ledger, Page, Pages, forgetful
 
 PATIENCE_SECONDS = 10.0
 """For a race of two to be decided: many round trips to the slowest host."""
@@ -132,7 +133,7 @@ async def _take(ledger: Ledger, holder: Holder, record: Record, say: Say, seen: 
     while clock() < deadline:
         pages = await ledger.take(holder, line)
         votes = _votes(pages)
-        match decide(holder, votes, _ended(votes, holder)):
+        match decide(holder, votes, _ended(votes, holder), forgetful(pages)):
             case Won(leftovers=leftovers):
                 if leftovers:
                     await ledger.replace(leftovers, holder, line)
@@ -196,10 +197,12 @@ def moved_meanwhile(cloud: str, run: str) -> UnsafePlan:
 def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
     """The error when no majority of the hosts that keep the lock can be asked."""
     lines = "\n".join(f"{host}: {why}" for host, why in unknown.items())
+    again = "; when nobody changes the cloud, `cloudwright lock break` has them remember again"
     return Unreachable(
         f"too few of the {voters} hosts that keep the cloud's lock answer",
         why=lines,
-        hint=f"{majority(voters)} must; nothing was touched",
+        hint=f"{majority(voters)} must; nothing was touched"
+        + (again if FORGOT in unknown.values() else ""),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from cloudwright.execute.journal.holder import Holder
@@ -58,23 +58,30 @@ class TooFew:
 Verdict = Won | TakeOver | Lost | Undecided | TooFew
 
 
+FORGOT = "its disk was emptied, and with it went whose the lock was"
+"""Why a host that answers does not count: it remembers no run, and others do."""
+
+
 def majority(voters: int) -> int:
     """How many of so many hosts are more than half."""
     return voters // 2 + 1
 
 
-def decide(me: Holder, votes: Votes, ended: frozenset[str]) -> Verdict:
+def decide(
+    me: Holder, votes: Votes, ended: frozenset[str], blank: frozenset[str] = frozenset()
+) -> Verdict:
     """What follows from what the hosts say; `ended` are runs of ours whose process is gone.
 
     Two majorities of the same hosts share one, and a host has one entry: so two runs can never
-    both win, as long as no host forgets an entry. Unknown hosts count against us. Without a
-    majority the earlier run stays and every later one lets go, whatever each of them saw.
+    both win. `blank` hosts remember no run at all: they may have lost an entry with their disk,
+    and give us nothing (`_is_ours`). Unknown hosts count against us. Without a majority the
+    earlier run stays and every later one lets go, whatever each of them saw.
     """
     entries = {host: vote for host, vote in votes.items() if isinstance(vote, Holder)}
     unknown = {host: vote.why for host, vote in votes.items() if isinstance(vote, Unknown)}
+    forgot = dict.fromkeys(blank & entries.keys(), FORGOT)
     need = majority(len(votes))
-    mine = sum(holder.run == me.run for holder in entries.values())
-    if mine >= need:
+    if _is_ours({h for h, v in entries.items() if v.run == me.run}, entries, blank, len(votes)):
         return Won(leftovers={h: v.run for h, v in entries.items() if v.run != me.run})
     if stale := {host: v.run for host, v in entries.items() if v.run in ended}:
         return TakeOver(entries=stale)
@@ -86,8 +93,25 @@ def decide(me: Holder, votes: Votes, ended: frozenset[str]) -> Verdict:
         if counts[rival.run] >= need:
             return Lost(to=rival)
     if not rivals or len(entries) < need:
-        return TooFew(unknown=unknown)
+        return TooFew(unknown={**unknown, **forgot})
     return Undecided(rival=rivals[0], yields=_order(rivals[0]) < _order(me))
+
+
+def _is_ours(
+    mine: Collection[str], answered: Collection[str], blank: frozenset[str], voters: int
+) -> bool:
+    """Whether nobody else can have a majority, nor get one, now that these hosts are `mine`.
+
+    Another's majority leaves `voters - majority` hosts without its entry, so one more that is
+    mine and surely was nobody else's tells that there is none. Where every host that answers is
+    blank there never was a run: a cloud that is new.
+    """
+    need = majority(voters)
+    if len(mine) < need:
+        return False
+    if blank >= set(answered):
+        return len(mine) == len(answered)
+    return len(set(mine) - blank) > voters - need
 
 
 def _order(holder: Holder) -> tuple[float, str]:

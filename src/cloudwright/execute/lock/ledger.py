@@ -77,6 +77,12 @@ class Page:
     last: str = ""
     words: frozenset[str] = frozenset()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it remembers no run: it is new, or its disk was emptied. A run that ends is
+        written on every host, so only who had the lock ever makes it remember again."""
+        return not self.last
+
 
 T = TypeVar("T")
 Pages = Mapping[str, Page | Unknown]
@@ -186,6 +192,11 @@ class Ledger:
                 return Unknown(why=why.strip())
 
         return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+
+
+def forgetful(pages: Pages) -> frozenset[str]:
+    """The hosts that remember no run; all that answer where there never was one."""
+    return frozenset(h for h, page in pages.items() if isinstance(page, Page) and page.is_blank)
 
 
 def _lines(*words: str) -> bytes:

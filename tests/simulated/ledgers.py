@@ -1,0 +1,87 @@
+"""Hosts of which only the ledger is there: a folder here; a real shell runs its scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cloudwright.errors import Unreachable
+from cloudwright.execute.journal.record import Record
+from cloudwright.execute.lock.ledger import DIRECTORY, Ledger, Page, Pages
+from cloudwright.transport.host import Completed, checked
+
+NAMES = ("one", "two", "three")
+
+
+class ScratchHost:
+    """A host whose ledger is a folder here; each command waits as long as `delays` says."""
+
+    def __init__(self, name: str, folder: Path, delays: Iterator[float]) -> None:
+        self.name = name
+        self.folder = folder
+        self.delays = delays
+        self.lost = False
+        self.commands = 0
+
+    async def run(
+        self, command: str, *, stdin: bytes = b"", check: bool = True, timeout: float = 0
+    ) -> Completed:
+        await asyncio.sleep(next(self.delays))
+        if self.lost:
+            raise Unreachable(f"the connection to {self.name} was lost")
+        self.commands += 1
+        done = subprocess.run(
+            ["/bin/sh", "-c", command.replace(DIRECTORY, str(self.folder))],
+            input=stdin,
+            capture_output=True,
+        )
+        completed = Completed(
+            status=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode()
+        )
+        return checked(completed, command, where=self.name, check=check)
+
+
+def ledger_in(folder: Path, delays: Iterator[float] | None = None) -> Ledger:
+    waits = delays or itertools.repeat(0.0)
+    hosts = {name: ScratchHost(name, folder / name, waits) for name in NAMES}
+    return Ledger(hosts=hosts)  # type: ignore[arg-type]
+
+
+def record(run: str, **changed: object) -> Record:
+    values: dict[str, object] = {
+        "run": f"2026-01-01T00-00-00-{run:0>4}",
+        "cloud": "tiny",
+        "verb": "apply",
+        "reason": "",
+        "user": "alice",
+        "machine": "laptop",
+        "pid": 1,
+        "began": 1.0,
+        "version": "1",
+        "release": "2026.2",
+        "description": "d",
+        "commit": "",
+        "dirty": False,
+    }
+    return Record(**(values | changed))  # type: ignore[arg-type]
+
+
+def silent(line: str) -> None:
+    raise AssertionError(f"nothing to say was expected: {line}")
+
+
+def holders(pages: Pages) -> list[str]:
+    return [
+        page.holder.run if page.holder else "" for page in pages.values() if isinstance(page, Page)
+    ]
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
