@@ -143,13 +143,16 @@ policy.init()
 
 
 def _databases(at: At) -> dict[str, ini.Value]:
-    """Where OVN's databases are; a dead member is noticed within five seconds."""
+    """Where OVN's databases are; a dead member is noticed within five seconds.
+
+    Every voter is named, a witness too: writes are taken by the leader alone, and that may be it.
+    """
     return {
         "ovn_nb_connection": ",".join(
-            f"tcp:{h.address}:{oslo.NORTHBOUND_PORT}" for h in at.controllers
+            f"tcp:{h.address}:{oslo.NORTHBOUND_PORT}" for h in at.voters
         ),
         "ovn_sb_connection": ",".join(
-            f"tcp:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in at.controllers
+            f"tcp:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in at.voters
         ),
         "ovsdb_probe_interval": 5000,
         "ovsdb_retry_max_interval": 5,

@@ -1,0 +1,116 @@
+"""What a drill needs from the cloud beforehand, and takes away afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+from dataclasses import dataclass
+
+from cloudwright.declare.at import AUTHORITY
+from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT, QUEUE_PORT
+from cloudwright.errors import CloudError
+from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
+from cloudwright.execute.central.keystone import ADMIN_SECRET
+from cloudwright.execute.drill import messages, rows
+from cloudwright.execute.drill.apis import Caller, Ports, make_network, remove_networks
+from cloudwright.execute.drill.load import NoAnswerError
+from cloudwright.execute.drill.messages import Broker, Messages
+from cloudwright.execute.drill.rows import Door, Rows
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.secrets.vault import Vault
+from cloudwright.model.cloud import VOTERS, Cloud
+from cloudwright.model.secrets import Secret
+
+QUEUE_USER = "openstack"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """Everything that the load uses; `root` is the database's password of root."""
+
+    cloud: Cloud
+    caller: Caller
+    ports: Ports
+    rows: Rows
+    messages: Messages
+    root: str
+
+    def __repr__(self) -> str:
+        return f"Bench({self.cloud.name})"
+
+    async def members(self, fleet: Fleet) -> dict[str, DatabaseServer]:
+        """A way to each database member alone, by its host; only for hosts that answer."""
+        hosts = [h for h in self.cloud.hosts_with("control") if h.name in fleet.members]
+        found = {}
+        for host in hosts:
+            socket = await fleet.host(host.name).tcp_socket(host.address, MEMBER_PORT)
+            found[host.name] = DatabaseServer(sockets=(socket,), password=self.root)
+        return found
+
+
+async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault) -> Bench:
+    """Make the drill's own database, virtual host and network; what an earlier one left goes.
+
+    Raises HostError when the public API, the database or the queue is not well.
+    """
+    root, admin = Secret(name=ROOT_SECRET), Secret(name=ADMIN_SECRET)
+    account = Secret(name=f"{QUEUE_USER}/queue")
+    values = await asyncio.to_thread(vault.values, {root, admin, account, AUTHORITY})
+    tls = ssl.create_default_context(cadata=values[AUTHORITY.part("certificate")])
+    caller = Caller(
+        auth_url=f"https://{cloud.api.external}:{KEYSTONE_PORT}/v3",
+        password=values[str(admin)],
+        tls=tls,
+    )
+    await caller.log_in()
+    door = Door(address=cloud.api.internal, port=DATABASE_PORT, password=secrets.token_urlsafe(24))
+    controllers = cloud.hosts_with("control")
+    broker = Broker(
+        members=tuple((host.address, QUEUE_PORT) for host in controllers),
+        user=QUEUE_USER,
+        password=values[str(account)],
+        group=len(cloud.hosts_with(VOTERS)),
+    )
+    bench = Bench(
+        cloud=cloud,
+        caller=caller,
+        ports=Ports(caller=caller, network=""),
+        rows=Rows(door=door),
+        messages=Messages(broker=broker),
+        root=values[str(root)],
+    )
+    await clear(fleet, bench)
+    server = await _server(fleet, bench)
+    await rows.make_database(server, door.password)
+    await messages.make_vhost(fleet.engine(cloud.first_controller.name), QUEUE_USER)
+    bench.ports.network = await make_network(caller)
+    return bench
+
+
+async def clear(fleet: Fleet, bench: Bench) -> None:
+    """Take all of it away; again changes nothing. Raises the first error, after trying all."""
+    errors: list[Exception] = []
+    engine = fleet.engine(bench.cloud.first_controller.name)
+    # One after another: each is tried, whatever came of the one before.
+    for work in (
+        remove_networks(bench.caller),
+        messages.remove_vhost(engine),
+        _drop(fleet, bench),
+    ):
+        try:
+            await work
+        except (CloudError, NoAnswerError) as err:
+            errors.append(err)
+    if errors:
+        raise errors[0]
+
+
+async def _server(fleet: Fleet, bench: Bench) -> DatabaseServer:
+    members = await bench.members(fleet)
+    sockets = tuple(socket for member in members.values() for socket in member.sockets)
+    return DatabaseServer(sockets=sockets, password=bench.root)
+
+
+async def _drop(fleet: Fleet, bench: Bench) -> None:
+    await rows.drop_database(await _server(fleet, bench))

@@ -1,0 +1,111 @@
+"""The load of a drill: each stream one request at a time, with one retry, all written down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cloudwright.operations.drill.records import Outcome, Request
+
+TRY_SECONDS = 5.0
+"""A try that takes longer has failed."""
+
+CONNECT_SECONDS = 1.0
+"""A connection that takes longer to open has failed."""
+
+RETRY_SECONDS = 1.0
+"""A client's pause before its one more try."""
+
+
+class NoAnswerError(Exception):
+    """A try failed; the text says how, in a few words."""
+
+
+class Stream(Protocol):
+    """One kind of request, made again and again."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        ...
+
+    @property
+    def every(self) -> float:
+        """Seconds from one request's begin to the next one's, unless it takes longer."""
+        ...
+
+    async def attempt(self, number: int, *, again: bool) -> None:
+        """Make request `number` once and return when it is answered.
+
+        `again`: this is the second try. Raises NoAnswerError when it failed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds open."""
+        ...
+
+
+@dataclass(kw_only=True, slots=True)
+class Load:
+    """Every stream's requests, in the order in which they ended; times since `start`."""
+
+    streams: tuple[Stream, ...]
+    clock: Callable[[], float]
+    requests: list[Request] = field(default_factory=list)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Keep all streams going until `stop`; the request that is under way then is ended."""
+        async with asyncio.TaskGroup() as group:
+            for stream in self.streams:
+                group.create_task(self._keep_going(stream))
+
+    def stop(self) -> None:
+        """End each stream after its present request."""
+        self._stopping.set()
+
+    async def _keep_going(self, stream: Stream) -> None:
+        number = 0
+        while not self._stopping.is_set():
+            number += 1
+            began = self.clock()
+            outcome, why = await _request(stream, number)
+            ended = self.clock()
+            self.requests.append(
+                Request(
+                    stream=stream.name,
+                    began=began,
+                    seconds=ended - began,
+                    outcome=outcome,
+                    why=why,
+                )
+            )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, stream.every - (ended - began))):
+                    await self._stopping.wait()
+        await stream.close()
+
+
+async def _request(stream: Stream, number: int) -> tuple[Outcome, str]:
+    try:
+        await stream.attempt(number, again=False)
+        return "ok", ""
+    except NoAnswerError as err:
+        first = str(err)
+    await asyncio.sleep(RETRY_SECONDS)
+    try:
+        await stream.attempt(number, again=True)
+        return "retried", first
+    except NoAnswerError as err:
+        return "failed", str(err)
+
+
+def since_now() -> Callable[[], float]:
+    """A clock that counts seconds from this moment."""
+    start = time.monotonic()
+    return lambda: time.monotonic() - start
