@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cloudwright.cli.options import tell_lost
+
 
 async def explain_container(
     path: Path, name: str, option: str, *, host: str, offline: bool, whole: bool, as_json: bool
@@ -15,6 +17,7 @@ async def explain_container(
     from cloudwright.services import SERVICES
 
     found = await explained(path, SERVICES, name, host, offline=offline)
+    tell_lost(found.lost)
     chosen = found.options if whole else found.given
     if option:
         chosen = find_option(found, option)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudwright.cli.asking import confirmed
-from cloudwright.cli.options import with_cloud
+from cloudwright.cli.options import tell_lost, with_cloud
 
 if TYPE_CHECKING:
     from cloudwright.execute.session import Session
@@ -29,12 +29,15 @@ def push(path: Path, plain: bool) -> None:
 
 
 async def _push(path: Path, plain: bool) -> None:
+    from cloudwright.cli.outcome import raise_if_lost
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
+        tell_lost(session.fleet.lost)
         if not await bring_images(session, "images push", ask=False, plain=plain):
             click.echo(f"{session.cloud.name}: every host has its container images")
+        raise_if_lost(session.fleet.lost)
 
 
 async def bring_images(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudwright.cli.options import with_cloud_option
+from cloudwright.cli.options import tell_lost, with_cloud_option
 
 if TYPE_CHECKING:
     from cloudwright.execute.host.fleet import Fleet
@@ -33,7 +33,8 @@ async def _logs(path: Path, name: str, follow: bool, tail: int | None) -> None:
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
+        tell_lost(session.fleet.lost)
         found = await locate(session.fleet, session.cloud.name, name)
         prefixed = len(found) > 1
         shows = [_show(session.fleet, one, follow, tail, prefixed) for one in found]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cloudwright.cli.asking import with_reason
-from cloudwright.cli.options import with_cloud
+from cloudwright.cli.options import tell_lost, with_cloud
 
 
 @click.command()
@@ -28,13 +28,16 @@ def start(path: Path, reason: str) -> None:
 
 
 async def _power(path: Path, reason: str, *, on: bool) -> None:
+    from cloudwright.cli.outcome import raise_if_lost
     from cloudwright.execute.power import start_cloud, stop_cloud
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
+        tell_lost(session.fleet.lost)
         blueprint = await session.blueprint()
         work = start_cloud if on else stop_cloud
         async with session.changing("start" if on else "stop", reason, click.echo):
             count = await work(session.fleet, session.cloud, blueprint, click.echo)
     click.echo(f"{count} containers {'started' if on else 'stopped'}")
+    raise_if_lost(session.fleet.lost)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import with_cloud_option
+from cloudwright.cli.options import tell_lost, with_cloud_option
 
 SHELL = "if command -v bash >/dev/null; then exec bash; else exec sh; fi"
 
@@ -43,7 +43,8 @@ async def _argv(path: Path, name: str, command: tuple[str, ...], user: str) -> l
 
     if shutil.which("ssh") is None:
         raise Missing("this machine has no ssh", hint="apt install openssh-client")
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
+        tell_lost(session.fleet.lost)
         found = await locate(session.fleet, session.cloud.name, name)
         if len(found) > 1:
             names = ", ".join(one.name for one in found)

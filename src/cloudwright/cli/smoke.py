@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudwright.cli.options import columns, with_cloud
+from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
     from cloudwright.execute.sample.smoke import Report
@@ -40,14 +40,15 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
+        tell_lost(session.fleet.lost)
         state, cloud = session.state, session.cloud
         access = await write_access(state, cloud, session.vault)
         guest, api = await asyncio.gather(
             sample_guest(state, image, user, click.echo),
             connect_api(session.fleet, cloud, session.vault, state),
         )
-        gateway = session.fleet.host(cloud.first_controller.name)
+        gateway = session.fleet.host(session.fleet.first(cloud.hosts_with("control")).name)
         report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
     click.echo(_text(report))
     if report.kept:

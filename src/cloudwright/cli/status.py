@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cloudwright.cli.options import columns, with_cloud
+from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
+    from cloudwright.errors import CloudError
     from cloudwright.execute.look.status import Row
     from cloudwright.plan.difference import Plan
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 def status(path: Path, as_json: bool) -> int:
     """Show every container of CLOUD: host, image, state, health (asked now) and since when.
 
-    Exits 1 when something is not as declared, or not healthy.
+    Exits 1 when something is not as declared, or not healthy, or a host does not answer.
     """
     return asyncio.run(_status(path, as_json))
 
@@ -33,11 +35,12 @@ async def _status(path: Path, as_json: bool) -> int:
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
+    async with open_session(path, SERVICES, whole=False) as session:
         blueprint, _, plan = await session.plan()
         rows = await status_of(session.fleet, session.cloud, blueprint, plan)
+        lost = session.fleet.lost
     if as_json:
-        click.echo(json.dumps(_whole(rows, plan), indent=2))
+        click.echo(json.dumps(_whole(rows, plan, lost), indent=2))
     else:
         click.echo(_text(rows))
     ill = sum(not row.is_well for row in rows)
@@ -45,7 +48,8 @@ async def _status(path: Path, as_json: bool) -> int:
         if plan.planned:
             click.echo(f"{len(plan.planned)} things are not as declared: `cloudwright plan`")
         click.echo(f"{len(rows) - ill} of {len(rows)} containers are well")
-    return 1 if ill or plan.planned else 0
+    tell_lost(lost)
+    return 1 if ill or plan.planned or lost else 0
 
 
 def _text(rows: tuple[Row, ...]) -> str:
@@ -69,9 +73,10 @@ def _ago(since: datetime | None, now: datetime) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
-def _whole(rows: tuple[Row, ...], plan: Plan) -> dict[str, object]:
+def _whole(rows: tuple[Row, ...], plan: Plan, lost: Mapping[str, CloudError]) -> dict[str, object]:
     return {
         "cloud": plan.cloud,
+        "unreachable": {host: str(error) for host, error in lost.items()},
         "containers": [_json(row) for row in rows],
         "not_as_declared": [p.step.id for p in plan.planned],
     }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cloudwright.declare.service import Container, Service, hosts_of
-from cloudwright.errors import Missing
+from cloudwright.errors import CloudError, Missing, Unreachable
 from cloudwright.execute.host.fleet import open_fleet
 from cloudwright.execute.look.survey import survey
 from cloudwright.execute.session import STATE_DIRECTORY, read_cloud
@@ -28,6 +28,8 @@ class Explained:
     host: str
     others: tuple[str, ...]
     options: tuple[Effective, ...]
+    lost: Mapping[str, CloudError] = field(default_factory=dict)
+    """Hosts that would have been asked first and did not answer."""
 
     @property
     def given(self) -> tuple[Effective, ...]:
@@ -38,7 +40,8 @@ class Explained:
 async def explained(
     path: Path, services: Sequence[Service], name: str, host: str = "", *, offline: bool = False
 ) -> Explained:
-    """Every option of the container `name` on `host` (the first that has it when not given).
+    """Every option of the container `name` on `host` (when not given, the first that has it and
+    answers).
 
     The host alone is asked what it is, and not even that when `offline`: it then counts as one
     of which nothing is known. Missing for a container or host that there is none of.
@@ -46,10 +49,14 @@ async def explained(
     cloud, overrides = read_cloud(path, services)
     container = find_container(cloud, services, name)
     hosts = [one.name for one in hosts_of(cloud, container)]
-    chosen = host or hosts[0]
-    if chosen not in hosts:
-        raise Missing(f"no {name} on host {chosen!r}", hint=_nearest(chosen, hosts, "it runs on"))
-    facts = Facts(host=chosen) if offline else await _facts(path, cloud, chosen)
+    if host and host not in hosts:
+        raise Missing(f"no {name} on host {host!r}", hint=_nearest(host, hosts, "it runs on"))
+    wanted = [host] if host else hosts
+    lost: dict[str, CloudError] = {}
+    facts = Facts(host=wanted[0])
+    if not offline:
+        facts, lost = await _first_facts(path, cloud, wanted)
+    chosen = facts.host
     at = ats_of(cloud, services, World(facts={chosen: facts}))[chosen]
     schemas = Schemas(release=cloud.release)
     return Explained(
@@ -57,6 +64,7 @@ async def explained(
         host=chosen,
         others=tuple(one for one in hosts if one != chosen),
         options=effective_options(container, at, overrides, schemas.of),
+        lost=lost,
     )
 
 
@@ -81,6 +89,20 @@ def find_option(found: Explained, asked: str) -> tuple[Effective, ...]:
     names = [f"{one.section}.{one.option}" for one in found.options]
     names += [one.option for one in found.options]
     raise Missing(f"{found.container} has no option {asked!r}", hint=_nearest(asked, names, ""))
+
+
+async def _first_facts(
+    path: Path, cloud: Cloud, hosts: Sequence[str]
+) -> tuple[Facts, dict[str, CloudError]]:
+    """What the first host that answers is, and why those before it did not; with one host, or
+    when none answers, the error is raised."""
+    lost: dict[str, CloudError] = {}
+    for name in hosts:
+        try:
+            return await _facts(path, cloud, name), lost
+        except Unreachable as error:
+            lost[name] = error
+    raise lost[hosts[0]]
 
 
 async def _facts(path: Path, cloud: Cloud, host: str) -> Facts:

@@ -1,4 +1,4 @@
-"""The cloud's APIs as a user sees them: straight, or through the first controller."""
+"""The cloud's APIs as a user sees them: straight, or through the first controller that answers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ async def connect_api(fleet: Fleet, cloud: Cloud, vault: Vault, state: Path) -> 
         http = requests.Session()
         http.trust_env = False  # a proxy of this machine's user has no part in this
         if not direct:
-            route = sockets_through(fleet.host(cloud.first_controller.name), loop)
+            gateway = fleet.first(cloud.hosts_with("control"))
+            route = sockets_through(fleet.host(gateway.name), loop)
             http.mount("https://", ForwardedAdapter(route))
         auth = Password(
             auth_url=access.api,

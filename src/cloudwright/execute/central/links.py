@@ -44,7 +44,7 @@ async def open_links(
     members, queues, api = await asyncio.gather(
         _to_each(fleet, cloud, MEMBER_PORT),
         _to_each(fleet, cloud, QUEUE_PORT),
-        fleet.host(_controllers(fleet, cloud)[0].name).tcp_socket(
+        fleet.host(fleet.first(cloud.hosts_with("control")).name).tcp_socket(
             cloud.api.internal, KEYSTONE_PORT
         ),
     )

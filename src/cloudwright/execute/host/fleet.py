@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,11 @@ class Fleet:
     def engine(self, name: str) -> Engine:
         """The container engine of the host called `name`; Unreachable for one that is lost."""
         return self._member(name).engine
+
+    def first(self, hosts: Sequence[CloudHost]) -> CloudHost:
+        """The first of `hosts` that was reached; the very first, so that the error is its own,
+        when none was."""
+        return next((host for host in hosts if host.name in self.members), hosts[0])
 
     def _member(self, name: str) -> Member:
         if name in self.lost:

@@ -38,7 +38,12 @@ async def containers_of(fleet: Fleet, cloud: str) -> tuple[Located, ...]:
 
 
 async def locate(fleet: Fleet, cloud: str, name: str) -> tuple[Located, ...]:
-    """The containers that `name` (`glance-api`, `glance-api@ctl-1`) means; Missing when none."""
+    """The containers that `name` (`glance-api`, `glance-api@ctl-1`) means; Missing when none.
+
+    Unreachable for one on a host that is lost; of a name alone those on other hosts are meant.
+    """
+    if (host := name.partition("@")[2]) in fleet.lost:
+        raise fleet.lost[host]
     everything = await containers_of(fleet, cloud)
     found = tuple(one for one in everything if name in (one.state.name, one.name))
     if found:
@@ -46,7 +51,7 @@ async def locate(fleet: Fleet, cloud: str, name: str) -> tuple[Located, ...]:
     known = sorted({one.state.name for one in everything} | {one.name for one in everything})
     close = difflib.get_close_matches(name, known, n=1)
     raise Missing(
-        f"no host has a container called {name!r}",
+        f"no host {'that answers ' if fleet.lost else ''}has a container called {name!r}",
         why=f"there are {len(everything)} containers of cloud {cloud}",
         hint=f"did you mean {close[0]}?" if close else "`cloudwright status` names them all",
     )
