@@ -48,7 +48,7 @@ def test_aio_is_read_as_written() -> None:
     )
     assert cloud.networks.tunnel and cloud.networks.tunnel.cidr == "10.64.1.0/24"
     assert cloud.networks.external.pool_end == "10.64.2.199"
-    assert cloud.first_controller == host
+    assert cloud.hosts_with("control") == (host,)
     assert not cloud.needs_virtual_address
     assert cloud.engine is None
     assert hash(cloud) == hash(cloud_of(AIO))
