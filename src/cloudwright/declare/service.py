@@ -262,6 +262,7 @@ class Service:
     queue_users: tuple[QueueUser, ...] = ()
     upgrade_check: str = ""
     identity_user: str = ""  # a Keystone user in project `service`, with that password
+    zones: tuple[str, str] | None = None  # the API that keeps availability zones, and whose hosts
     secrets: Callable[[Cloud], tuple[Secret, ...]] = lambda cloud: ()
 
 

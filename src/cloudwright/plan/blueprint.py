@@ -40,6 +40,7 @@ from cloudwright.plan.steps import (
     changing_digest,
     fixed_digest,
 )
+from cloudwright.plan.zones import zone_steps
 
 BALANCER = "haproxy"
 """The container that stands before every API."""
@@ -200,6 +201,7 @@ def _service_steps(service: Service, making: _Making) -> Iterable[Step]:
     identity = identity_step(service, cloud, making.runner, needs)
     if identity:
         yield identity
+    yield from zone_steps(service, cloud, frozenset(making.ats), making.runner, needs)
 
 
 def _peers(service: Service, container: Container, cloud: Cloud) -> tuple[Peer, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from cloudwright.plan.difference import Plan
 from cloudwright.plan.graph import ids_in_order
 
-KINDS = ("files", "volume", "job", "database", "identity", "switch")
+KINDS = ("files", "volume", "job", "database", "identity", "zone", "switch")
 """The second word of a step's id, where it is not a container's name."""
 
 

@@ -25,6 +25,7 @@ from cloudwright.plan.steps import (
     MakeIdentity,
     MakeQueueUser,
     MakeVolume,
+    MakeZone,
     ReadAgain,
     RemoveContainer,
     RunContainer,
@@ -159,7 +160,7 @@ def what(action: Action) -> str:
             text = f"reads {', '.join(f.name for f in files)} again, without a restart"
         case RunJob(body=body):
             text = f"job, once, in {body.image}"
-        case MakeDatabase() | MakeQueueUser() | MakeIdentity() as entry:
+        case MakeDatabase() | MakeQueueUser() | MakeIdentity() | MakeZone() as entry:
             text = _what_entry(entry)
         case SetSwitch(bridges=bridges):
             text = f"bridges {', '.join(bridges)}" if bridges else "settings of Open vSwitch"
@@ -170,7 +171,7 @@ def what(action: Action) -> str:
     return text
 
 
-def _what_entry(entry: MakeDatabase | MakeQueueUser | MakeIdentity) -> str:
+def _what_entry(entry: MakeDatabase | MakeQueueUser | MakeIdentity | MakeZone) -> str:
     match entry:
         case MakeDatabase(database=database, user=user):
             return f"database {database}, user {user}"
@@ -179,6 +180,8 @@ def _what_entry(entry: MakeDatabase | MakeQueueUser | MakeIdentity) -> str:
         case MakeIdentity(user=user, endpoints=endpoints):
             names = [f"endpoint {e.type}" for e in endpoints]
             return ", ".join(([f"user {user}"] if user else []) + names)
+        case MakeZone(zone=zone, hosts=hosts):
+            return f"availability zone {zone} with {', '.join(hosts) or 'no host'}"
 
 
 def _number(count: int, name: str) -> str:

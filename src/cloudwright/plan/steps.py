@@ -188,6 +188,19 @@ class MakeIdentity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MakeZone:
+    """An availability zone with these hosts, through the compute API at `url`.
+
+    `others` could not be looked at: whether they are in it is left as it is.
+    """
+
+    zone: str
+    hosts: tuple[str, ...]
+    others: tuple[str, ...]
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SetSwitch:
     """Bridges, ports and keys in the Open vSwitch database of a host."""
 
@@ -221,6 +234,7 @@ Action = (
     | MakeDatabase
     | MakeQueueUser
     | MakeIdentity
+    | MakeZone
     | SetSwitch
     | BringImages
     | RemoveContainer

@@ -7,10 +7,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cloudwright.errors import HostError
+from cloudwright.execute.central import zones
 from cloudwright.execute.central.keystone import ROLES, Catalog
 from cloudwright.execute.central.links import Links
 from cloudwright.plan.difference import DRIFTED, Seen
-from cloudwright.plan.steps import MakeDatabase, MakeIdentity, MakeQueueUser, RunJob, Step
+from cloudwright.plan.steps import (
+    MakeDatabase,
+    MakeIdentity,
+    MakeQueueUser,
+    MakeZone,
+    RunJob,
+    Step,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +36,7 @@ async def look(links: Links, steps: Iterable[Step]) -> CentralView:
         _ask("mariadb", _databases, links, [s for s in steps if _in_database(s)]),
         _ask("rabbitmq", _queue, links, _of(steps, MakeQueueUser)),
         _ask("keystone", _identities, links, _of(steps, MakeIdentity)),
+        _ask("nova", _zones, links, _of(steps, MakeZone)),
     )
     return CentralView(
         seen={id: seen for view in views for id, seen in view.seen.items()},
@@ -110,6 +119,19 @@ async def _identities(links: Links, steps: list[Step]) -> dict[str, Seen]:
     for step in steps:
         assert isinstance(step.action, MakeIdentity)
         why = _missing(step.action, catalog)
+        if why is None:
+            seen[step.id] = Seen(digest=step.digest)
+        elif why:
+            seen[step.id] = Seen(digest=DRIFTED, why=why)
+    return seen
+
+
+async def _zones(links: Links, steps: list[Step]) -> dict[str, Seen]:
+    """Availability zones and their hosts."""
+    seen = {}
+    for step in steps:
+        assert isinstance(step.action, MakeZone)
+        why = zones.difference(step.action, await zones.look(links.keystone, step.action.url))
         if why is None:
             seen[step.id] = Seen(digest=step.digest)
         elif why:

@@ -24,6 +24,16 @@ class Catalog:
     users: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
+def listed(session: Any, url: str, key: str) -> list[dict[str, Any]]:
+    """The list `key` of an API's answer at `url`, for one that gives all at once."""
+    answer = session.get(url)
+    try:
+        found: list[dict[str, Any]] = answer.json()[key]
+    except (KeyError, TypeError, ValueError) as err:
+        raise HostError("an API is not understood", where=url, why=repr(err)) from err
+    return found
+
+
 class Keystone:
     """The identity API, as the admin, through sockets that `route` gives for (host, port)."""
 
@@ -46,6 +56,11 @@ class Keystone:
     async def make(self, action: MakeIdentity, password: str) -> None:
         """The user, its roles, the services and endpoints; again changes nothing."""
         await self._call(lambda: self._make(action, password))
+
+    async def as_admin(self, work: Callable[[Any], Any]) -> Any:
+        """What `work` makes of a keystoneauth session that lets the admin in; HostError when an
+        API refuses."""
+        return await self._call(lambda: work(self._admin()))
 
     async def accepts(self, user: str, password: str) -> bool:
         """Whether this service user gets a token with this password."""
@@ -96,15 +111,9 @@ class Keystone:
             self._login = self._session("admin", self._password, "admin")
         return self._login
 
-    def _all(self, path: str, key: str) -> list[dict[str, Any]]:
-        """What the identity API lists below `path`. It gives all at once: it has no pages."""
-        answer = self._admin().get(f"{self._url}/v3/{path}")
-        try:
-            found: list[dict[str, Any]] = answer.json()[key]
-        except (KeyError, TypeError, ValueError) as err:
-            why = f"{path}: {err!r}"
-            raise HostError("Keystone is not understood", where=self._url, why=why) from err
-        return found
+    def _all(self, path: str) -> list[dict[str, Any]]:
+        """What the identity API lists at `path`: it gives all at once, without pages."""
+        return listed(self._admin(), f"{self._url}/v3/{path}", path.partition("?")[0])
 
     def _accepts(self, user: str, password: str) -> bool:
         from keystoneauth1 import exceptions as refused
@@ -116,13 +125,13 @@ class Keystone:
 
     def _catalog(self) -> Catalog:
         # Without the SDK, whose modules take longer to load than all of these calls.
-        types = {s["id"]: s["type"] for s in self._all("services", "services")}
+        types = {s["id"]: s["type"] for s in self._all("services")}
         endpoints = {
             (types.get(e["service_id"], ""), e["interface"]): e["url"]
-            for e in self._all("endpoints", "endpoints")
+            for e in self._all("endpoints")
         }
         users: dict[str, set[str]] = {}
-        for given in self._all("role_assignments?include_names=True", "role_assignments"):
+        for given in self._all("role_assignments?include_names=True"):
             scope = given.get("scope") or {}
             if scope.get("project", {}).get("name") == "service" and given.get("user"):
                 users.setdefault(given["user"]["name"], set()).add(given["role"]["name"])

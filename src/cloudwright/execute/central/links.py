@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.oslo import KEYSTONE_PORT, QUEUE_PORT
@@ -20,6 +21,7 @@ from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
 from cloudwright.plan.blueprint import Blueprint
+from cloudwright.plan.steps import MakeZone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,12 +43,10 @@ async def open_links(
     wanted = {*blueprint.secrets.values(), root, admin, AUTHORITY}
     values = await asyncio.to_thread(vault.values, wanted)
     url = f"https://{cloud.api.internal}:{KEYSTONE_PORT}"
-    members, queues, api = await asyncio.gather(
+    members, queues, apis = await asyncio.gather(
         _to_each(fleet, cloud, MEMBER_PORT),
         _to_each(fleet, cloud, QUEUE_PORT),
-        fleet.host(fleet.first(cloud.hosts_with("control")).name).tcp_socket(
-            cloud.api.internal, KEYSTONE_PORT
-        ),
+        _to_apis(fleet, cloud, blueprint),
     )
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
@@ -55,7 +55,7 @@ async def open_links(
         yield Links(
             database=DatabaseServer(sockets=members, password=values[str(root)]),
             queue=QueueServer(sockets=queues),
-            keystone=Keystone(url, values[str(admin)], ca, lambda _host, _port: api),
+            keystone=Keystone(url, values[str(admin)], ca, lambda _host, port: apis[port]),
             values=values,
         )
 
@@ -66,6 +66,16 @@ async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> tuple[Path, ...]:
     return tuple(
         await asyncio.gather(*(fleet.host(h.name).tcp_socket(h.address, port) for h in hosts))
     )
+
+
+async def _to_apis(fleet: Fleet, cloud: Cloud, blueprint: Blueprint) -> Mapping[int, Path]:
+    """Port → socket, over the first controller: Keystone's, and those that steps call."""
+    actions = (step.action for step in blueprint.steps.values())
+    called = {urlsplit(a.url).port for a in actions if isinstance(a, MakeZone)}
+    ports = [KEYSTONE_PORT, *sorted(filter(None, called))]
+    host = fleet.host(fleet.first(cloud.hosts_with("control")).name)
+    sockets = await asyncio.gather(*(host.tcp_socket(cloud.api.internal, p) for p in ports))
+    return dict(zip(ports, sockets, strict=True))
 
 
 def _controllers(fleet: Fleet, cloud: Cloud) -> tuple[Host, ...]:

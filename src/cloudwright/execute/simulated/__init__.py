@@ -19,6 +19,7 @@ from cloudwright.plan.steps import (
     MakeIdentity,
     MakeQueueUser,
     MakeVolume,
+    MakeZone,
     ReadAgain,
     RemoveContainer,
     RunContainer,
@@ -127,7 +128,7 @@ class SimulatedWorld:
                 return self._run(host, step, action)
             case ReadAgain() as action:
                 return _read_again(host, step, action)
-            case RunJob() | MakeDatabase() | MakeIdentity():
+            case RunJob() | MakeDatabase() | MakeIdentity() | MakeZone():
                 return self._record(step, self._database_answers())
             case MakeQueueUser(container=container):
                 return self._record(step, self._runs_somewhere(container))

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from cloudwright.engine.api import Engine
 from cloudwright.errors import CloudError, EngineError, HostError, StepFailed
+from cloudwright.execute.central import zones
 from cloudwright.execute.central.links import Links
 from cloudwright.execute.central.queue import make_user
 from cloudwright.execute.host import labels
@@ -32,6 +33,7 @@ from cloudwright.plan.steps import (
     MakeIdentity,
     MakeQueueUser,
     MakeVolume,
+    MakeZone,
     ReadAgain,
     RemoveContainer,
     RunContainer,
@@ -85,7 +87,7 @@ async def perform(step: Step, doing: Doing) -> None:
             await _read_again(step, action, doing)
         case RunJob() as action:
             await _run_job(step, action, doing)
-        case MakeDatabase() | MakeQueueUser() | MakeIdentity() as entry:
+        case MakeDatabase() | MakeQueueUser() | MakeIdentity() | MakeZone() as entry:
             await _retry(lambda: _make_central(entry, doing, engine), doing)
         case SetSwitch() as action:
             await set_switch(engine, action)
@@ -100,9 +102,9 @@ async def perform(step: Step, doing: Doing) -> None:
 
 
 async def _make_central(
-    action: MakeDatabase | MakeQueueUser | MakeIdentity, doing: Doing, engine: Engine
+    action: MakeDatabase | MakeQueueUser | MakeIdentity | MakeZone, doing: Doing, engine: Engine
 ) -> None:
-    """What the cloud has once: in its database, its message queue or its Keystone."""
+    """What the cloud has once: in its database, its message queue or behind its Keystone."""
     match action:
         case MakeDatabase(password=password) as database:
             await doing.links.database.make(database, doing.links.values[password])
@@ -111,6 +113,8 @@ async def _make_central(
         case MakeIdentity(password=password) as identity:
             value = doing.links.values[password] if password else ""
             await doing.links.keystone.make(identity, value)
+        case MakeZone() as zone:
+            await zones.make(doing.links.keystone, zone)
 
 
 async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None:

@@ -49,6 +49,7 @@ def files(at: At) -> Files:
         authority=CA_PATH,
         server_name=server_name,
         frontends=at.frontends,
+        far={host.name for host in at.controllers if host.site != at.host.site},
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
         database_backend_port=conf.PORT,

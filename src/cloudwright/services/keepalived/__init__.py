@@ -34,9 +34,9 @@ def files(at: At) -> Files:
     )
     check = (
         "#!/bin/bash\n"
-        "# Succeeds when the load balancer of this host answers within the keepalived timeout.\n"
+        "# Succeeds when this host's load balancer says 200 to the path given, in time.\n"
         f"exec 3<>/dev/tcp/{at.host.address}/{STATUS_PORT} || exit 1\n"
-        "printf 'GET /healthcheck HTTP/1.0\\r\\n\\r\\n' >&3\n"
+        "printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$1\" >&3\n"
         "read -r answer <&3 && [[ $answer == *' 200 '* ]]\n"
     )
     return {

@@ -40,6 +40,7 @@ service = Service(
     name="nova",
     summary="instances",
     identity_user="nova",
+    zones=("nova-api", "nova-compute"),
     upgrade_check="nova-status upgrade check",
     image=Image(
         name="nova",

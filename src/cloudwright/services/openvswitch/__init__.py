@@ -96,7 +96,7 @@ def external_ids(at: At) -> Mapping[str, str]:
     if "network" in at.host.roles:
         physical_network = at.cloud.networks.external.physical_network
         ids["ovn-bridge-mappings"] = f"{physical_network}:{EXTERNAL_BRIDGE}"
-        ids["ovn-cms-options"] = "enable-chassis-as-gw"
+        ids["ovn-cms-options"] = f"enable-chassis-as-gw,availability-zones={at.host.site}"
     return ids
 
 

@@ -1,0 +1,4 @@
+from neutron import policy
+from neutron.wsgi.api import application
+
+policy.init()

@@ -1,0 +1,308 @@
+"""Starts a member of a cluster: found it, join it, or wait, as all members together decide.
+
+Runs inside the container, on the standard library alone. What is particular to a kind of cluster
+is in an adapter, a Python file beside this one. Every member tells the others what it holds, also
+while its server is down; so a cluster that lost power everywhere comes up by itself, from the
+member that knows most, and nobody founds a second one beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Protocol
+
+ASK_SECONDS = 1.0
+"""A member that does not answer for this long is asked again, and is not there meanwhile."""
+
+PAUSE_SECONDS = 0.2
+"""Between two rounds of questions."""
+
+WATCH_SECONDS = 2.0
+"""Between two looks at a server that runs."""
+
+STOP_SECONDS = 60
+"""How long a stuck server may take to stop before it is killed."""
+
+FRESH = -1
+"""The position of a member that holds nothing."""
+
+DOWN, FOUNDING, UP = "down", "founding", "up"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a member says of itself.
+
+    `history` names the line of changes that its data belongs to (empty: it has none);
+    `position` counts them; `view` holds the members of the last whole cluster that it was in.
+    """
+
+    name: str
+    state: str
+    history: str
+    position: int
+    view: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Join:
+    """Start as a member of the cluster that is there."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Start the cluster, alone for now."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Start nothing yet; `reason` is for a person."""
+
+    reason: str
+
+
+Decision = Join | Found | Wait
+
+
+def decide(own: Told, told: Mapping[str, Told], members: tuple[str, ...]) -> Decision:
+    """What a member whose server is down does, given what the others that answered `told`.
+
+    Found only when every member of every last whole cluster that anybody remembers has spoken,
+    none is up, and this one knows most (the first in `members` of those that know alike). All who
+    decide from the same answers agree; a later whole cluster than those remembered would have had
+    one of them in it, who would remember it.
+    """
+    spoken = {**told, own.name: own}
+    founders = sorted(n for n, t in told.items() if t.state == FOUNDING)
+    if any(t.state == UP for t in told.values()):
+        return Join()
+    if founders:
+        return Wait(f"{founders[0]} founds the cluster")
+    views = [set(t.view or members) for t in spoken.values()]
+    missing = sorted(set().union(*views) & set(members) - spoken.keys())
+    if missing:
+        return Wait(f"{', '.join(missing)} must say what it holds")
+    histories = {t.history for t in spoken.values() if t.position != FRESH}
+    if len(histories) > 1:
+        return Wait(f"the members' data differ in origin: {', '.join(sorted(histories))}")
+    best = max(spoken.values(), key=lambda t: (t.position, -members.index(t.name)))
+    return Found() if best.name == own.name else Wait(f"{best.name} knows most and comes first")
+
+
+class Adapter(Protocol):
+    """A kind of cluster.
+
+    `rejoins`: a member that holds something starts at once, since the servers themselves agree;
+    only who founds is settled here.
+    """
+
+    rejoins: bool
+
+    def look(self) -> tuple[str, int, tuple[str, ...]]:
+        """History, position and last view of what this member holds; its server is down."""
+
+    def command(self, found: bool) -> list[str]:
+        """Prepare to found or to join, and give the arguments of the server."""
+
+    def is_up(self) -> bool:
+        """Whether the server is a member of a whole cluster that others may join."""
+
+    def is_ready(self) -> bool:
+        """Whether it may be used: all that the cluster knows is here, and writes are taken."""
+
+    def is_stuck(self) -> bool:
+        """Whether the server must be started anew, since it will not go on by itself."""
+
+
+@dataclass
+class Member:
+    """This member, as its responder tells it."""
+
+    secret: bytes
+    adapter: Adapter
+    holds: Told
+    founding: bool = False
+    running: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.holds.name
+
+    def told(self) -> Told | None:
+        """What to tell the others now; nothing while the server runs and is not whole, since what
+        it held as it started is no longer true."""
+        if self.running and self.adapter.is_up():
+            self.founding = False
+            return replace(self.holds, state=UP)
+        if self.founding:
+            return replace(self.holds, state=FOUNDING)
+        return None if self.running else replace(self.holds, state=DOWN)
+
+
+def seal(secret: bytes, nonce: str, body: bytes) -> str:
+    """Proof that the answer to this very question comes from who knows the secret."""
+    return hmac.new(secret, nonce.encode() + b"\n" + body, hashlib.sha256).hexdigest()
+
+
+def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """`/ready` for load balancers and health checks, `/member` for the other members."""
+
+        timeout = 5
+
+        def do_GET(self) -> None:
+            if self.path == "/ready":
+                ready = member.running and member.adapter.is_ready()
+                self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n", "")
+            elif self.path == "/member":
+                told = member.told()
+                body = json.dumps(asdict(told) if told else None).encode()
+                nonce = self.headers.get("X-Nonce", "")[:64]
+                self._say(200, body, seal(member.secret, nonce, body))
+            else:
+                self._say(404, b"", "")
+
+        def _say(self, status: int, body: bytes, proof: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            if proof:
+                self.send_header("X-Seal", proof)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: twice a second for each load balancer would hide everything else."""
+
+    return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: a load balancer hangs up once it has read the status."""
+
+
+def ask(address: str, secret: bytes) -> Told | None:
+    """What the member at `address` (host:port) tells; None when it does not, or not truly."""
+    nonce = secrets.token_hex(16)
+    request = urllib.request.Request(f"http://{address}/member", headers={"X-Nonce": nonce})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=ASK_SECONDS) as answer:
+            body = answer.read(64 * 1024)
+            proof = answer.headers.get("X-Seal", "")
+        if not hmac.compare_digest(proof, seal(secret, nonce, body)):
+            return None
+        data = json.loads(body)
+        return Told(**{**data, "view": tuple(data["view"])}) if data else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def settle(member: Member, addresses: Mapping[str, str]) -> Join | Found:
+    """Ask all `addresses` and decide, until there is something to start."""
+    others = {n: a for n, a in addresses.items() if n != member.name}
+    last = ""
+    if member.adapter.rejoins and member.holds.position != FRESH:
+        return Join()
+    with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
+        while True:
+            answers = pool.map(lambda a: ask(a, member.secret), others.values())
+            told = {t.name: t for t in answers if t is not None and t.name in others}
+            decision = decide(member.holds, told, tuple(addresses))
+            if not isinstance(decision, Wait):
+                member.founding = isinstance(decision, Found)
+                return decision
+            if decision.reason != last:
+                last = decision.reason
+                print(f"waits: {last}", flush=True)
+            time.sleep(PAUSE_SECONDS)
+
+
+def load_adapter(path: str, settings: Mapping[str, object]) -> Adapter:
+    """The adapter in the Python file `path`, made with the member's settings."""
+    spec = importlib.util.spec_from_file_location("adapter", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    adapter: Adapter = module.Adapter(settings)
+    return adapter
+
+
+def main() -> int:
+    """Serve what this member holds, settle who founds, then be the server's parent."""
+    here = Path(__file__).parent
+    settings = json.loads((here / "member.json").read_text())
+    adapter = load_adapter(str(here / "adapter.py"), settings)
+    member = Member(
+        secret=settings["secret"].encode(),
+        adapter=adapter,
+        holds=look(settings["name"], adapter),
+    )
+    addresses: dict[str, str] = settings["members"]
+    host, _, port = addresses[member.name].rpartition(":")
+    server = _Server((host, int(port)), _handler(member))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    while True:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # there is no server to stop
+        decision = settle(member, addresses)
+        print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)
+        code = run(member, adapter.command(isinstance(decision, Found)))
+        if code is not None:
+            return code
+        member.founding = False
+        member.holds = look(member.name, adapter)
+
+
+def look(name: str, adapter: Adapter) -> Told:
+    """What the member `name` holds while its server is down."""
+    history, position, view = adapter.look()
+    return Told(name=name, state=DOWN, history=history, position=position, view=view)
+
+
+def run(member: Member, command: list[str]) -> int | None:
+    """Be the server's parent until it ends: its code, or None when it was stuck and is stopped."""
+    process = subprocess.Popen(command)
+    member.running = True
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda n, _: process.send_signal(n))
+    stuck = False
+    while not stuck:
+        try:
+            code = process.wait(WATCH_SECONDS)
+        except subprocess.TimeoutExpired:
+            member.told()  # notes when what it founds is there
+            stuck = member.adapter.is_stuck()
+        else:
+            return code if code >= 0 else 128 - code
+    print("the server is stuck: the members agree anew", flush=True)
+    member.running = False
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

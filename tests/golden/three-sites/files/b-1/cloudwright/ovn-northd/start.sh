@@ -1,0 +1,1 @@
+exec ovn-northd --ovnnb-db=tcp:10.78.0.11:6641,tcp:10.78.0.12:6641,tcp:10.78.0.13:6641 --ovnsb-db=tcp:10.78.0.11:6642,tcp:10.78.0.12:6642,tcp:10.78.0.13:6642 --unixctl=/run/ovn/ovn-northd.ctl --no-chdir -vconsole:info -vfile:off

@@ -1,0 +1,12 @@
+set -eu
+db=/var/lib/openvswitch/ovn-sb/ovnsb.db name=OVN_Southbound socket=/run/ovn/ovnsb_db
+schema=/usr/share/ovn/ovn-sb.ovsschema
+upgrade() {  # a cluster has one schema: a client raises it, once there is a leader
+    ovsdb-client --timeout=60 wait unix:$socket.sock $name connected
+    [ "$(ovsdb-client needs-conversion unix:$socket.sock $schema)" = no ] ||
+        ovsdb-client --timeout=60 convert unix:$socket.sock $schema
+}
+upgrade &
+exec ovsdb-server $db --remote=punix:$socket.sock --unixctl=$socket.ctl --no-chdir \
+    --remote=ptcp:6642:10.78.0.12 --remote=db:$name,SB_Global,connections \
+    -vconsole:info -vfile:off

@@ -1,0 +1,186 @@
+"""Galera for the member's agent: where the data stands, and how the server is started."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STATE = "grastate.dat"
+VIEW = "cloudwright.view"
+NO_HISTORY = "00000000-0000-0000-0000-000000000000"
+FRESH = -1
+POSITION = re.compile(r"Recovered position:? *([0-9a-f-]{36}):(-?\d+)")
+
+ANSWER_SECONDS = 1
+"""A server that takes longer for its own status is frozen."""
+
+SYNCED, DONOR = "4", "2"
+"""`wsrep_local_state`; a donor (by mariabackup) takes reads and writes meanwhile."""
+
+STUCK_SECONDS = {
+    # A cluster that was lost and found again in the middle of a transfer leaves its donor in that
+    # state for ever, giving nothing to anybody (seen with Galera 26.4.23).
+    "is a donor to nobody": 10,
+    # Galera goes on by itself only when each process of the last whole cluster is back, and one
+    # that was started anew is another to it (an arbitrator, say): then nobody ever would.
+    "is cut off from the majority": 20,
+}
+"""What a server does not come out of by itself, and after how long it is believed."""
+
+
+class Adapter:
+    """One data directory and the server on it."""
+
+    rejoins = False
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._data = Path(settings["data"])
+        self._fresh = settings["fresh"]
+        self._socket = settings["socket"]
+        self._user = settings["monitor"]
+        self._alone = len(settings["members"]) == 1
+        self._connection: Any = None
+        self._lock = threading.Lock()
+        self._seen: tuple[float, dict[str, str]] = (0.0, {})
+        self._start: list[str] = []
+        self._wrong: tuple[str, float] = ("", 0.0)
+
+    def look(self) -> tuple[str, int, tuple[str, ...]]:
+        """The history and position of the data, recovered from its log after a crash."""
+        self._unpack()
+        history, position = self._state()
+        if history and position < 0 and not self._alone:
+            history, position = self._recover()
+        # Else a member that crashed would be given everything anew, not what it missed.
+        known = history and position >= 0
+        self._start = [f"--wsrep-start-position={history}:{position}"] if known else []
+        return history, position if history else FRESH, _view(self._data)
+
+    def command(self, found: bool) -> list[str]:
+        """mariadbd; the founder's cluster is new, and its word that it may be is given here."""
+        if not found:
+            return ["mariadbd", *self._start]
+        state = self._data / STATE
+        if state.exists():
+            text = state.read_text()
+            _write(state, re.sub(r"(?m)^safe_to_bootstrap:.*", "safe_to_bootstrap: 1", text))
+        return ["mariadbd", "--wsrep-new-cluster", *self._start]
+
+    def is_up(self) -> bool:
+        """Whether others may join through it: who still receives its own data has none to give."""
+        return self.is_ready()
+
+    def is_stuck(self) -> bool:
+        """Whether only a new start, and a new agreement with the others, helps the server."""
+        wrong = self._what_is_wrong()
+        if wrong != self._wrong[0]:
+            self._wrong = (wrong, time.monotonic())
+        return bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
+
+    def _what_is_wrong(self) -> str:
+        status = self._status()
+        if status and status.get("wsrep_cluster_status") != "Primary":
+            return "is cut off from the majority"
+        gives = subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 0
+        donor = status.get("wsrep_local_state") == DONOR and status.get("wsrep_ready") == "OFF"
+        return "is a donor to nobody" if donor and not gives else ""
+
+    def is_ready(self) -> bool:
+        """Whether it has all that the primary component has, and takes writes."""
+        status = self._status()
+        return (
+            status.get("wsrep_cluster_status") == "Primary"
+            and status.get("wsrep_ready") == "ON"
+            and status.get("wsrep_local_state") in (SYNCED, DONOR)
+        )
+
+    def _unpack(self) -> None:
+        """Fill an empty data directory with the image's; `mysql` comes last, as the sign."""
+        data = self._data
+        if (data / "mysql").is_dir():
+            return
+        subprocess.run(["find", str(data), "-mindepth", "1", "-delete"], check=True)
+        fresh = data / ".fresh"
+        fresh.mkdir()
+        subprocess.run(["tar", "-C", str(fresh), "-xf", self._fresh], check=True)
+        os.sync()
+        for item in sorted(fresh.iterdir(), key=lambda p: p.name == "mysql"):
+            item.rename(data / item.name)
+        fresh.rmdir()
+
+    def _state(self) -> tuple[str, int]:
+        """What the server wrote as it stopped; position -1 when it could not."""
+        try:
+            text = (self._data / STATE).read_text()
+        except FileNotFoundError:
+            return "", FRESH
+        found = dict(re.findall(r"(?m)^(uuid|seqno):\s*(\S+)", text))
+        history = found.get("uuid", NO_HISTORY)
+        return "" if history == NO_HISTORY else history, int(found.get("seqno", FRESH))
+
+    def _recover(self) -> tuple[str, int]:
+        """What the storage engine has after a crash (`--wsrep-recover` says it and ends)."""
+        with tempfile.NamedTemporaryFile("r", prefix="recover.") as log:
+            subprocess.run(["mariadbd", "--wsrep-recover", f"--log-error={log.name}"], check=False)
+            text = Path(log.name).read_text(errors="replace")
+        found = POSITION.findall(text)
+        if not found:
+            print(text, file=sys.stderr)
+            raise SystemExit("the position of the data could not be recovered")
+        history, position = found[-1]
+        return "" if history == NO_HISTORY else history, int(position)
+
+    def _status(self) -> dict[str, str]:
+        """`wsrep_%`, at most a moment old; empty when the server does not answer in time."""
+        with self._lock:
+            at, status = self._seen
+            if time.monotonic() - at > 0.1:
+                status = self._query()
+                self._seen = (time.monotonic(), status)
+            return status
+
+    def _query(self) -> dict[str, str]:
+        import pymysql
+
+        try:
+            if self._connection is None:
+                self._connection = pymysql.connect(
+                    unix_socket=self._socket,
+                    user=self._user,
+                    connect_timeout=ANSWER_SECONDS,
+                    read_timeout=ANSWER_SECONDS,
+                    autocommit=True,
+                )
+            with self._connection.cursor() as cursor:
+                cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep\\_%'")
+                return {str(k): str(v) for k, v in cursor.fetchall()}
+        except (pymysql.MySQLError, OSError):
+            self._connection = None
+            return {}
+
+
+def _view(data: Path) -> tuple[str, ...]:
+    """The members of the last whole cluster, which the server had kept (`notify.sh`)."""
+    try:
+        text = (data / VIEW).read_text()
+    except OSError:
+        return ()
+    return tuple(m.split("/")[1] for m in text.strip().split(",") if m.count("/") >= 2)
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing, also when the power fails."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,13 @@
+CREATE DATABASE IF NOT EXISTS `cloudwright`;
+DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root' AND Host NOT IN ('%', 'localhost');
+DELETE FROM mysql.proxies_priv WHERE Host NOT IN ('%', 'localhost');
+FLUSH PRIVILEGES;
+CREATE USER IF NOT EXISTS 'root'@'%' IDENTIFIED BY '⟦secret:root/database:1⟧';
+ALTER USER 'root'@'%' IDENTIFIED BY '⟦secret:root/database:1⟧';
+GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION;
+ALTER USER 'root'@'localhost' IDENTIFIED BY '⟦secret:root/database:1⟧';
+CREATE USER IF NOT EXISTS 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
+ALTER USER 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
+GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, REPLICA MONITOR ON *.* TO 'transfer'@'localhost';
+CREATE USER IF NOT EXISTS 'monitor'@'localhost' IDENTIFIED BY '';
+DROP USER IF EXISTS 'monitor'@'%';
