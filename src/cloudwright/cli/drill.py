@@ -93,7 +93,7 @@ def kill_service(path: Path, container: str, host: str | None, **options: object
     from cloudwright.operations.drill import injury
 
     def chosen(cloud: Cloud) -> Injury:
-        return injury.kill_container(cloud, container, host or cloud.first_controller.name)
+        return injury.kill_container(cloud, container, host or cloud.hosts_with("control")[0].name)
 
     return _run(path, chosen, options)
 

@@ -83,7 +83,9 @@ async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault) -> Bench:
     await clear(fleet, bench)
     server = await _server(fleet, bench)
     await rows.make_database(server, door.password)
-    await messages.make_vhost(fleet.engine(cloud.first_controller.name), QUEUE_USER)
+    await messages.make_vhost(
+        fleet.engine(fleet.first(cloud.hosts_with("control")).name), QUEUE_USER
+    )
     bench.ports.network = await make_network(caller)
     return bench
 
@@ -91,7 +93,7 @@ async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault) -> Bench:
 async def clear(fleet: Fleet, bench: Bench) -> None:
     """Take all of it away; again changes nothing. Raises the first error, after trying all."""
     errors: list[Exception] = []
-    engine = fleet.engine(bench.cloud.first_controller.name)
+    engine = fleet.engine(fleet.first(bench.cloud.hosts_with("control")).name)
     # One after another: each is tried, whatever came of the one before.
     for work in (
         remove_networks(bench.caller),

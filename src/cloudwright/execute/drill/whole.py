@@ -107,7 +107,7 @@ class Whole:
         wanted = self._voters("rabbitmq")
         if wanted < 2:
             return ""
-        name = self.cloud.first_controller.name
+        name = fleet.first(self.cloud.hosts_with("control")).name
         words = ["rabbitmqctl", "-q", "cluster_status", "--formatter", "json"]
         try:
             done = await fleet.engine(name).exec("rabbitmq", words)
