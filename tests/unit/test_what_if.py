@@ -34,7 +34,7 @@ def test_two_sites_and_a_witness_survive_the_loss_of_each() -> None:
         "ovn-sb-db": (2,),
     }
     assert (lost.computes, lost.caches) == (("cmp-a",), ("ctl-a",))
-    assert ("glance-api", "ctl-a") in lost.files
+    assert (lost.files, lost.late) == ((), (("glance-api", "ctl-a"),))
 
 
 def test_a_site_and_the_witness_are_too_much() -> None:
@@ -83,7 +83,7 @@ def test_it_says_what_is_kept_and_what_is_lost() -> None:
     said = CliRunner().invoke(what_if, ["--lose", "site:a", path], standalone_mode=False)
     assert said.return_value == 0
     assert "lose site:a: goes on" in said.output
-    assert "files of glance-api on ctl-a, which are nowhere else" in said.output
+    assert "files that came to glance-api on ctl-a in its last moments" in said.output
     stops = CliRunner().invoke(what_if, ["--all", "2", path], standalone_mode=False)
     assert stops.return_value == 10
     assert "STOPS: mariadb" in stops.output

@@ -102,6 +102,10 @@ def _one(one: Forecast) -> str:
     lost += [
         f"files of {container} on {host}, which are nowhere else" for container, host in one.files
     ]
+    lost += [
+        f"files that came to {container} on {host} in its last moments, before they were copied"
+        for container, host in one.late
+    ]
     lines += [f"lost:       {what}" for what in lost]
     if one.computes:
         lines.append(f"instances:  those on {', '.join(one.computes)} are gone or unreachable")

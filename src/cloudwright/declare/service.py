@@ -135,7 +135,8 @@ class Container:
     weight where processors are short (1024 when not given). `rollout` says
     how it is remade when several hosts have it. `farewell` is a shell script that
     `destroy --data` runs in it before it is stopped: it takes away what would outlive the
-    container, and writes a line for each thing. `spared` says why nobody misses it for seconds.
+    container, and writes a line for each thing. `spared` says why nobody misses it for seconds;
+    `copied_by` names the container that brings the files in its volumes to its other hosts.
     """
 
     name: str
@@ -165,6 +166,7 @@ class Container:
     rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
     farewell: str = ""
     spared: str = ""
+    copied_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

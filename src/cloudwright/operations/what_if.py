@@ -52,7 +52,8 @@ class Forecast:
     `serves`: the side that every vote and the APIs' address end up on, None when the cloud stops.
     `idle`: containers that no host of that side has. `computes`: hosts with instances that are
     lost or cut off. `caches`: controllers whose cache is lost. `files`: (container, host) whose
-    files were on that host alone.
+    files were on that host alone; `late`: those of which another host has copies, but for what
+    came in the last moments.
     """
 
     failure: Failure
@@ -62,6 +63,7 @@ class Forecast:
     computes: tuple[str, ...]
     caches: tuple[str, ...]
     files: tuple[tuple[str, str], ...]
+    late: tuple[tuple[str, str], ...]
 
     @property
     def survives(self) -> bool:
@@ -88,14 +90,25 @@ def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> For
         serves=serves,
         idle=tuple(idle),
         computes=tuple(h.name for h in cloud.hosts_with("compute") if h.name not in there),
-        files=tuple(
-            (container.name, host)
-            for container in _served(cloud, services)
-            if container.volumes and not isinstance(container.rollout, Quorum)
-            for host in sorted(_names(cloud, container) - failure.up)
-        ),
+        files=tuple(_files(cloud, services, failure, copied=False)),
+        late=tuple(_files(cloud, services, failure, copied=True)),
         caches=tuple(h.name for h in cloud.hosts_with("control") if h.name not in failure.up),
     )
+
+
+def _files(
+    cloud: Cloud, services: Sequence[Service], failure: Failure, *, copied: bool
+) -> Iterator[tuple[str, str]]:
+    """(container, host) of files on lost hosts that are no cluster's data."""
+    bringers = {c.copied_by for c in _served(cloud, services)}
+    for container in _served(cloud, services):
+        kept = container.volumes and not isinstance(container.rollout, Quorum)
+        if not kept or container.name in bringers:
+            continue
+        hosts = _names(cloud, container)
+        elsewhere = bool(container.copied_by) and bool(hosts & failure.up)
+        if elsewhere is copied:
+            yield from ((container.name, host) for host in sorted(hosts - failure.up))
 
 
 def clusters(
