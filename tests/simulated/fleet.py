@@ -16,6 +16,7 @@ from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Override, OverrideFile, Overrides
+from cloudwright.model.secrets import Certificate
 from cloudwright.plan.blueprint import Blueprint, World, make_blueprint
 from cloudwright.plan.checks import check, kept
 from cloudwright.plan.difference import Plan, make_plan
@@ -34,12 +35,25 @@ class Wanted:
     builds: tuple[tuple[str, int], ...] = ()
     options: tuple[tuple[str, str, str], ...] = ()
     """(file, option of DEFAULT, value); `debug` is one that a running process may take."""
+    generations: tuple[tuple[str, int], ...] = ()
+    """Of certificates that were renewed: `Secret.lineage`, generation."""
 
     def with_build(self, image: str) -> Wanted:
         """A new build of one image."""
         builds = dict(self.builds)
         builds[image] = builds.get(image, 0) + 1
         return replace(self, builds=tuple(sorted(builds.items())))
+
+    def with_new_certificates(self) -> Wanted:
+        """The next generation of every certificate that is used."""
+        before = dict(self.generations)
+        used = {
+            secret.lineage
+            for secret in everything(self).secrets.values()
+            if isinstance(secret.recipe, Certificate)
+        }
+        renewed = {lineage: before.get(lineage, 1) + 1 for lineage in used}
+        return replace(self, generations=tuple(sorted(renewed.items())))
 
     def with_option(self, file: str, option: str, value: str) -> Wanted:
         """An option of the operator's."""
@@ -100,7 +114,7 @@ def blueprint_of(wanted: Wanted, answering: frozenset[str]) -> Blueprint:
         )
         for file, option, value in wanted.options
     )
-    world = World(facts=facts, image_ids=ids)
+    world = World(facts=facts, image_ids=ids, generations=dict(wanted.generations))
     return make_blueprint(cloud, SERVICES, world, Overrides(files=files), SCHEMAS.of)
 
 

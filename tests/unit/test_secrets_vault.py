@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from cloudwright.errors import CloudError
 from cloudwright.execute.secrets.authority import (
     CERTIFICATE_LIFE,
+    CLOCK_SKEW,
+    life_of,
     make_authority,
     make_certificate,
-    valid_until,
 )
 from cloudwright.execute.secrets.vault import IDENTITY_VARIABLE, Vault
 from cloudwright.model.secrets import (
@@ -107,10 +108,10 @@ def test_a_certificate_ends_in_time_and_never_after_its_authority() -> None:
     now = datetime(2026, 11, 1, tzinfo=UTC)
     authority = make_authority("CA", now)
     pair = make_certificate("api", ("10.0.0.1",), authority, now)
-    assert valid_until(pair.certificate) == now + CERTIFICATE_LIFE
+    assert life_of(pair.certificate) == (now - CLOCK_SKEW, now + CERTIFICATE_LIFE)
     late = now + timedelta(days=3600)
     pair = make_certificate("api", ("10.0.0.1",), authority, late)
-    assert valid_until(pair.certificate) == valid_until(authority.certificate)
+    assert life_of(pair.certificate)[1] == life_of(authority.certificate)[1]
     with pytest.raises(ValueError, match="for nothing"):
         make_certificate("api", (), authority, now)
     parsed = x509.load_pem_x509_certificate(authority.certificate.encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cloudwright.cli.options import columns, tell_warnings, with_cloud
+from cloudwright.cli.options import columns, ending, tell_warnings, with_cloud
 
 
 @click.command()
@@ -38,13 +38,19 @@ def check(path: Path, hosts: bool) -> int:
 async def _check_hosts(path: Path) -> int:
     from cloudwright.execute.look.preflight import preflight
     from cloudwright.execute.session import open_session
+    from cloudwright.model.renewal import first_to_end
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:
         world, blueprint = await session.world(), await session.blueprint()
         findings = await preflight(session.fleet, session.cloud, world, blueprint)
+        used = {secret.lineage for secret in blueprint.secrets.values()}
+        first = first_to_end(session.vault.certificates(), used)
+        now = session.now
     rows = [(f.host, f.subject, f.severity, f.text, f.hint) for f in findings]
     click.echo(columns(("HOST", "WHAT", "", "FOUND", "HINT"), rows))
+    if first:
+        click.echo(ending(first, now))
     wrong = sum(f.severity == "error" for f in findings)
     click.echo(f"{wrong} problems on the hosts" if wrong else "the hosts are ready")
     return 4 if wrong else 0

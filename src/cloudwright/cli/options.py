@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from cloudwright.model.renewal import Kept
 
 DEFAULT_CLOUD = "cloud.yaml"
 PLAN_SUFFIX = ".json"
@@ -79,6 +83,15 @@ def tell_lost(lost: Mapping[str, object]) -> None:
     """Which hosts could not be reached, on stderr: the rest goes on without them."""
     for name, error in lost.items():
         click.echo(f"{name} is left out: {str(error).splitlines()[0]}", err=True)
+
+
+def ending(first: Kept, now: datetime) -> str:
+    """When the first certificate ends, which one it is, and when it is renewed, in one line."""
+    name = first.lineage.partition("~")[0].removeprefix("tls/")
+    return (
+        f"certificates: the first ends in {(first.ends - now).days} days ({first.ends:%Y-%m-%d}, "
+        f"{name}); `apply` renews it from {first.renewed_from:%Y-%m-%d} on"
+    )
 
 
 def clip(line: str) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudwright.cli.options import columns, tell_lost, with_cloud
+from cloudwright.cli.options import columns, ending, tell_lost, with_cloud
 
 if TYPE_CHECKING:
     from cloudwright.errors import CloudError
     from cloudwright.execute.look.status import Row
+    from cloudwright.model.renewal import Kept
     from cloudwright.plan.difference import Plan
 
 
@@ -33,16 +34,22 @@ def status(path: Path, as_json: bool) -> int:
 async def _status(path: Path, as_json: bool) -> int:
     from cloudwright.execute.look.status import status_of
     from cloudwright.execute.session import open_session
+    from cloudwright.model.renewal import first_to_end
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
         blueprint, _, plan = await session.plan()
         rows = await status_of(session.fleet, session.cloud, blueprint, plan)
         lost = session.fleet.lost
+        used = {secret.lineage for secret in blueprint.secrets.values()}
+        first = first_to_end(session.vault.certificates(), used)
+        now = session.now
     if as_json:
-        click.echo(json.dumps(_whole(rows, plan, lost), indent=2))
+        click.echo(json.dumps(_whole(rows, plan, lost, first), indent=2))
     else:
         click.echo(_text(rows))
+        if first:
+            click.echo(ending(first, now))
     ill = sum(not row.is_well for row in rows)
     if not as_json:
         if plan.planned:
@@ -73,8 +80,11 @@ def _ago(since: datetime | None, now: datetime) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
-def _whole(rows: tuple[Row, ...], plan: Plan, lost: Mapping[str, CloudError]) -> dict[str, object]:
+def _whole(
+    rows: tuple[Row, ...], plan: Plan, lost: Mapping[str, CloudError], first: Kept | None
+) -> dict[str, object]:
     return {
+        "certificates_end": first.ends.isoformat() if first else None,
         "cloud": plan.cloud,
         "unreachable": {host: str(error) for host, error in lost.items()},
         "containers": [_json(row) for row in rows],

@@ -7,19 +7,20 @@ from cloudwright.declare.ini import Ini, Value
 
 KEYSTONE_PORT = 5000
 DATABASE_PORT = 13306  # the load balancer's, so that it may share an address with a member's 3306
-QUEUE_PORT = 5672
+QUEUE_PORT = 5671
 CACHE_PORT = 11211
 NORTHBOUND_PORT = 6641
 SOUTHBOUND_PORT = 6642
 
 
 def database_url(at: At, name: str, user: str = "") -> str:
-    """SQLAlchemy's URL of a database, through the load balancer."""
+    """SQLAlchemy's URL of a database, through the load balancer; with an authority given, PyMySQL
+    verifies the server's address too."""
     user = user or name
     password = at.password(f"{user}/database")
     return (
         f"mysql+pymysql://{user}:{password}@{at.cloud.api.internal}:{DATABASE_PORT}/{name}"
-        "?charset=utf8mb4"
+        f"?charset=utf8mb4&ssl_ca={CA_PATH}"
     )
 
 
@@ -49,6 +50,8 @@ def messaging(at: At) -> Ini:
     return {
         "DEFAULT": {"transport_url": transport_url(at)},
         "oslo_messaging_rabbit": {
+            "ssl": True,
+            "ssl_ca_file": CA_PATH,
             "rabbit_quorum_queue": True,
             "rabbit_transient_quorum_queue": True,
             "rabbit_stream_fanout": True,

@@ -13,10 +13,13 @@ class Quorum:
     because the next one is stopped on that word. `cluster` is what containers of several names
     vote in together; empty for a container that votes with its like alone. `may_leave` is a
     command that ends with 0, run in the member that is next, when nothing depends on it.
+    `speaks` is how members speak with each other: one that speaks otherwise than is declared can
+    do nothing with those that were made anew, so that all of them are, at once.
     """
 
     cluster: str = ""
     may_leave: tuple[str, ...] = ()
+    speaks: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloudwright.declare.at import CA_PATH
 from cloudwright.model.cloud import Cloud
 
 CERTIFICATE_PATH = "/etc/cloudwright/tls.crt"
@@ -26,6 +27,11 @@ class Tls:
     owner: str
     also: Callable[[Cloud], tuple[str, ...]] = lambda cloud: ()
     reload: bool = False
+
+
+OVSDB_OPTIONS = f"--private-key={KEY_PATH} --certificate={CERTIFICATE_PATH} --ca-cert={CA_PATH}"
+"""With these a program of OVN's is known to its databases, and knows them. It reads the files
+again when they change."""
 
 
 def server_name(container: str, host: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.service import Service
 from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.execute.host.fleet import Fleet, open_fleet
@@ -24,6 +26,7 @@ from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
+from cloudwright.model.renewal import generations
 from cloudwright.operations.deliver import deliver
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
 from cloudwright.plan.changes import Sources
@@ -62,8 +65,18 @@ class Session:
         return Sources(services=self.services, overrides=self.overrides, schema_of=self.schemas.of)
 
     async def world(self) -> World:
-        """What the hosts are: facts and images."""
-        return await survey(self.fleet, self.cloud, self.images)
+        """What the hosts are: facts and images; and which certificates it is time to renew."""
+        found, kept = await asyncio.gather(
+            survey(self.fleet, self.cloud, self.images),
+            asyncio.to_thread(self.vault.certificates),
+        )
+        renewed = generations([one for one in kept if one.lineage != AUTHORITY.lineage], self.now)
+        return replace(found, generations=renewed)
+
+    @property
+    def now(self) -> datetime:
+        """What time it is for certificates."""
+        return self.vault.clock()
 
     async def blueprint(self) -> Blueprint:
         """All that must exist."""
@@ -131,11 +144,16 @@ def read_with_warnings(
 
 @asynccontextmanager
 async def open_session(
-    path: Path, services: Sequence[Service], *, whole: bool = True
+    path: Path,
+    services: Sequence[Service],
+    *,
+    whole: bool = True,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Session]:
     """Load the cloud and connect to every host at once; Unreachable names each that failed.
 
     Without `whole` those that cannot be reached are in the fleet's `lost`, unless all are.
+    `clock` says how old certificates are.
     """
     path = path.resolve()
     cloud, overrides, warnings = read_with_warnings(path, services)
@@ -149,7 +167,7 @@ async def open_session(
                 cloud=cloud,
                 services=services,
                 overrides=overrides,
-                vault=Vault(state),
+                vault=Vault(state, clock=clock),
                 fleet=fleet,
                 schemas=Schemas(release=cloud.release),
                 images=await images,

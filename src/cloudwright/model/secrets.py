@@ -127,6 +127,13 @@ class Secret:
         return placeholder(self.key, name)
 
 
+def taken_apart(key: str) -> tuple[str, int]:
+    """Lineage and generation of the secret that the vault keeps under `key`."""
+    whole, tilde, decides = key.partition("~")
+    name, _, generation = whole.rpartition(":")
+    return f"{name}{tilde}{decides}", int(generation)
+
+
 def current(secret: Secret, generations: Mapping[str, int]) -> Secret:
     """The secret in the generation that its lineage is in; its own when nothing is said of it."""
     return replace(secret, generation=generations.get(secret.lineage, secret.generation))

@@ -87,7 +87,7 @@ async def _databases(links: Links, steps: list[Step]) -> dict[str, Seen]:
         match step.action:
             case MakeDatabase(database=database, user=user, password=password):
                 if (database, user) not in owners:
-                    why = f"user {user} or its rights are missing"
+                    why = f"user {user} or its rights are missing, or it needs no TLS"
                     return Seen(digest=DRIFTED, why=why) if database in names else None
                 if await server.accepts(user, links.values[password]):
                     return Seen(digest=step.digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,13 +36,17 @@ _JOBS_TABLE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseServer:
-    """The database cluster: its members behind local UNIX sockets, asked in this order."""
+    """The database cluster: its members behind local UNIX sockets, asked in this order.
 
-    sockets: tuple[Path, ...]
+    `sockets` is address → socket; `tls` trusts the authority that vouches for the addresses.
+    """
+
+    sockets: Mapping[str, Path]
     password: str
+    tls: ssl.SSLContext
 
     def __repr__(self) -> str:
-        return f"DatabaseServer({', '.join(map(str, self.sockets))})"
+        return f"DatabaseServer({', '.join(self.sockets)})"
 
     async def query(
         self, statement: str, arguments: Sequence[object] = ()
@@ -85,12 +90,26 @@ class DatabaseServer:
     def _connect(self, user: str, password: str) -> pymysql.Connection:
         """A connection to the first member that is part of a whole cluster."""
         error: pymysql.MySQLError | None = None
-        for socket in self.sockets:
+        for address, socket in self.sockets.items():
             try:
-                return _whole(_open(socket, user, password))
+                return _whole(self._open(address, socket, user, password))
             except pymysql.MySQLError as err:
                 error = error or err
         raise error or pymysql.OperationalError("no member is known")
+
+    def _open(self, address: str, socket: Path, user: str, password: str) -> pymysql.Connection:
+        """A connection with TLS; a server that has none (yet) gets no password."""
+        return pymysql.connect(
+            unix_socket=str(socket),
+            host=address,
+            user=user,
+            password=password,
+            ssl=self.tls,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=60,
+        )
 
     async def accepts(self, user: str, password: str) -> bool:
         """Whether this user can log in with this password."""
@@ -153,13 +172,14 @@ class DatabaseServer:
             raise
 
     async def make(self, action: MakeDatabase, password: str) -> None:
-        """The database, its user with this password, and its rights; again changes nothing."""
+        """The database, its user with this password, who comes with TLS alone, and its rights;
+        again changes nothing."""
         name, user = _identifier(action.database), _identifier(action.user)
         await self.run(
             [
                 (f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4", ()),
                 (f"CREATE USER IF NOT EXISTS `{user}`@'%%' IDENTIFIED BY %s", (password,)),
-                (f"ALTER USER `{user}`@'%%' IDENTIFIED BY %s", (password,)),
+                (f"ALTER USER `{user}`@'%%' IDENTIFIED BY %s REQUIRE SSL", (password,)),
                 (f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{user}`@'%'", ()),
             ]
         )
@@ -170,24 +190,15 @@ class DatabaseServer:
         return frozenset(str(name) for (name,) in rows)
 
     async def owners(self) -> frozenset[tuple[str, str]]:
-        """(database, user) for every user with rights on an existing database."""
+        """(database, user) for every user with rights on an existing database, and who is let in
+        with TLS alone."""
         rows = await self.query(
             "SELECT db.Db, db.User FROM mysql.db JOIN information_schema.schemata "
-            "ON schema_name = REPLACE(db.Db, '\\\\', '') WHERE db.Host = '%'"
+            "ON schema_name = REPLACE(db.Db, '\\\\', '') "
+            "JOIN mysql.user ON user.User = db.User AND user.Host = db.Host "
+            "WHERE db.Host = '%' AND user.ssl_type = 'ANY'"
         )
         return frozenset((str(d).replace("\\", ""), str(u)) for d, u in rows)
-
-
-def _open(socket: Path, user: str, password: str) -> pymysql.Connection:
-    return pymysql.connect(
-        unix_socket=str(socket),
-        user=user,
-        password=password,
-        charset="utf8mb4",
-        autocommit=True,
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=60,
-    )
 
 
 def _whole(connection: pymysql.Connection) -> pymysql.Connection:

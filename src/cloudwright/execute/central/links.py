@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -52,20 +53,22 @@ async def open_links(
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
         ca = Path(directory, "ca.pem")
         ca.write_text(values[AUTHORITY.part("certificate")])
+        tls = ssl.create_default_context(cadata=values[AUTHORITY.part("certificate")])
         yield Links(
-            database=DatabaseServer(sockets=members, password=values[str(root)]),
-            queue=QueueServer(sockets=queues),
+            database=DatabaseServer(sockets=members, password=values[str(root)], tls=tls),
+            queue=QueueServer(sockets=queues, tls=tls),
             keystone=Keystone(url, values[str(admin)], ca, lambda _host, port: apis[port]),
             values=values,
         )
 
 
-async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> tuple[Path, ...]:
-    """Sockets that lead to `port` of each controller that was reached."""
+async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> Mapping[str, Path]:
+    """Address → socket that leads to its `port`, for each controller that was reached."""
     hosts = _controllers(fleet, cloud)
-    return tuple(
-        await asyncio.gather(*(fleet.host(h.name).tcp_socket(h.address, port) for h in hosts))
+    sockets = await asyncio.gather(
+        *(fleet.host(h.name).tcp_socket(h.address, port) for h in hosts)
     )
+    return dict(zip((h.address for h in hosts), sockets, strict=True))
 
 
 async def _to_apis(fleet: Fleet, cloud: Cloud, blueprint: Blueprint) -> Mapping[int, Path]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +20,13 @@ ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueServer:
-    """The members of the message queue's cluster, each behind a local UNIX socket."""
+    """The members of the message queue's cluster, each behind a local UNIX socket.
 
-    sockets: tuple[Path, ...]
+    `sockets` is address → socket; `tls` trusts the authority that vouches for the addresses.
+    """
+
+    sockets: Mapping[str, Path]
+    tls: ssl.SSLContext
 
     async def difference(self, user: str, password: str, vhost: str) -> str:
         """Why this user cannot work in this virtual host, in words; empty when it can.
@@ -28,23 +34,25 @@ class QueueServer:
         The first member that answers is believed: accounts are the cluster's. Raises HostError
         when none does.
         """
-        for socket in self.sockets[:-1]:
+        *first, last = self.sockets
+        for address in first:
             with contextlib.suppress(HostError):
-                return await _ask(socket, user, password, vhost)
-        return await _ask(self.sockets[-1], user, password, vhost)
+                return await self._ask(address, user, password, vhost)
+        return await self._ask(last, user, password, vhost)
 
-
-async def _ask(socket: Path, user: str, password: str, vhost: str) -> str:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(str(socket))
-            try:
-                return await _try(reader, writer, user, password, vhost)
-            finally:
-                writer.close()
-    except (OSError, EOFError, TimeoutError, ValueError) as err:
-        why = str(err) or type(err).__name__
-        raise HostError("the message queue does not answer", why=why) from err
+    async def _ask(self, address: str, user: str, password: str, vhost: str) -> str:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(
+                    str(self.sockets[address]), ssl=self.tls, server_hostname=address
+                )
+                try:
+                    return await _try(reader, writer, user, password, vhost)
+                finally:
+                    writer.close()
+        except (OSError, EOFError, TimeoutError, ValueError) as err:
+            why = str(err) or type(err).__name__
+            raise HostError("the message queue does not answer", why=why) from err
 
 
 async def make_user(engine: Engine, action: MakeQueueUser) -> None:

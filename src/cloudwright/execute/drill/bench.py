@@ -45,7 +45,9 @@ class Bench:
         found = {}
         for host in hosts:
             socket = await fleet.host(host.name).tcp_socket(host.address, MEMBER_PORT)
-            found[host.name] = DatabaseServer(sockets=(socket,), password=self.root)
+            found[host.name] = DatabaseServer(
+                sockets={host.address: socket}, password=self.root, tls=self.rows.door.tls
+            )
         return found
 
 
@@ -64,13 +66,19 @@ async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault) -> Bench:
         tls=tls,
     )
     await caller.log_in()
-    door = Door(address=cloud.api.internal, port=DATABASE_PORT, password=secrets.token_urlsafe(24))
+    door = Door(
+        address=cloud.api.internal,
+        port=DATABASE_PORT,
+        password=secrets.token_urlsafe(24),
+        tls=tls,
+    )
     controllers = cloud.hosts_with("control")
     broker = Broker(
         members=tuple((host.address, QUEUE_PORT) for host in controllers),
         user=QUEUE_USER,
         password=values[str(account)],
         group=len(cloud.hosts_with(VOTERS)),
+        tls=tls,
     )
     bench = Bench(
         cloud=cloud,
@@ -110,8 +118,8 @@ async def clear(fleet: Fleet, bench: Bench) -> None:
 
 async def _server(fleet: Fleet, bench: Bench) -> DatabaseServer:
     members = await bench.members(fleet)
-    sockets = tuple(socket for member in members.values() for socket in member.sockets)
-    return DatabaseServer(sockets=sockets, password=bench.root)
+    sockets = {a: socket for member in members.values() for a, socket in member.sockets.items()}
+    return DatabaseServer(sockets=sockets, password=bench.root, tls=bench.rows.door.tls)
 
 
 async def _drop(fleet: Fleet, bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import dataclass, field
 
 from cloudwright.engine.api import Engine
@@ -26,6 +27,8 @@ class Broker:
     password: str
     group: int
     """How many members keep each message."""
+    tls: ssl.SSLContext
+    """Trusts the authority that vouches for the members."""
 
     def __repr__(self) -> str:
         return f"Broker({self.members})"
@@ -42,7 +45,7 @@ class Broker:
 
     async def _open(self, address: str, port: int) -> amqp.Channel:
         async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(address, port)
+            reader, writer = await asyncio.open_connection(address, port, ssl=self.tls)
         try:
             async with asyncio.timeout(TRY_SECONDS):
                 proposal = await amqp.log_in(reader, writer, self.user, self.password)

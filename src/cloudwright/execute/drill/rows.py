@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ class Door:
     address: str
     port: int
     password: str
+    tls: ssl.SSLContext
+    """Trusts the authority that vouches for the address."""
 
     def __repr__(self) -> str:
         return f"Door({self.address}:{self.port})"
@@ -43,6 +46,7 @@ class Door:
             user=USER,
             password=self.password,
             database=DATABASE,
+            ssl=self.tls,
             autocommit=True,
             connect_timeout=int(CONNECT_SECONDS) or 1,
             read_timeout=int(TRY_SECONDS),
@@ -100,7 +104,7 @@ async def make_database(server: DatabaseServer, password: str) -> None:
     await server.run(
         [
             (f"CREATE DATABASE `{DATABASE}`", ()),
-            (f"CREATE USER `{USER}`@'%%' IDENTIFIED BY %s", (password,)),
+            (f"CREATE USER `{USER}`@'%%' IDENTIFIED BY %s REQUIRE SSL", (password,)),
             (f"GRANT ALL PRIVILEGES ON `{DATABASE}`.* TO `{USER}`@'%'", ()),
             *((table, ()) for table in TABLES),
         ]

@@ -27,9 +27,9 @@ def spec_of(step: Step, body: ContainerBody, cloud: str) -> ContainerSpec:
     restart: Restart = "no"
     marks: dict[str, str] = {}
     match step.action:
-        case RunContainer(container=name, read=read):
+        case RunContainer(container=name) as action:
             kind, restart = "container", "unless-stopped"
-            marks = {labels.READ: read} if read else {}
+            marks = labels.particular(action)
         case RunJob() as job:
             name, kind = job_name(job), "job"
         case _:

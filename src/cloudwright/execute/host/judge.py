@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cloudwright.declare.rollout import Quorum
 from cloudwright.engine.api import ContainerState
 from cloudwright.execute.host import labels
 from cloudwright.plan.difference import DRIFTED, Seen
@@ -126,12 +127,23 @@ def container_seen(step: Step, state: ContainerState, config: Config | None, clo
         return Seen(digest=DRIFTED, why="was started and never became healthy", up=False)
     if wanted and state.image_id != wanted:
         return Seen(digest=DRIFTED, why="runs another image")
+    if speaks_otherwise(step.action, state):
+        return Seen(digest=DRIFTED, why="speaks otherwise with the other members", up=False)
     if state.labels.get(labels.DIGEST) != step.digest:
         return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
     if config and (stale := config.stale - config.read_again):
         names = ", ".join(sorted(stale))
         return Seen(digest=DRIFTED, why=f"may have read another {names} than is declared")
     return Seen(digest=step.digest)
+
+
+def speaks_otherwise(action: RunContainer, state: ContainerState) -> bool:
+    """Whether a member of a cluster speaks with the others in another way than is declared."""
+    match action.rollout:
+        case Quorum(speaks=speaks):
+            return state.labels.get(labels.SPEAKS, "") != speaks
+        case _:
+            return False
 
 
 def reading_seen(step: Step, state: ContainerState, config: Config | None) -> Seen:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from cloudwright.declare.rollout import Quorum
+from cloudwright.plan.steps import RunContainer
+
 CLOUD = "cloudwright.cloud"
 STEP = "cloudwright.step"
 DIGEST = "cloudwright.digest"
 KIND = "cloudwright.kind"  # "container" or "job"
 READ = "cloudwright.read"
 """The digest of the step that would have it read again what it read as it started."""
+SPEAKS = "cloudwright.speaks"
+"""How a member of a cluster speaks with the others (`Quorum.speaks`)."""
+
+
+def particular(action: RunContainer) -> dict[str, str]:
+    """What is said of some containers alone."""
+    speaks = action.rollout.speaks if isinstance(action.rollout, Quorum) else ""
+    said = {READ: action.read, SPEAKS: speaks}
+    return {label: text for label, text in said.items() if text}

@@ -71,9 +71,10 @@ def make_certificate(
     return _pair(builder.sign(issuer_key, hashes.SHA256()), key)
 
 
-def valid_until(certificate: str) -> datetime:
-    """When the (first) certificate of a PEM text ends, in UTC."""
-    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+def life_of(certificate: str) -> tuple[datetime, datetime]:
+    """When the (first) certificate of a PEM text begins and ends, in UTC."""
+    found = x509.load_pem_x509_certificate(certificate.encode())
+    return found.not_valid_before_utc, found.not_valid_after_utc
 
 
 def _builder(

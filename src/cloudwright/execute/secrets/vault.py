@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,10 @@ import pyrage
 from pyrage import x25519
 
 from cloudwright.errors import CloudError
+from cloudwright.execute.secrets.authority import life_of
 from cloudwright.execute.secrets.minting import mint
-from cloudwright.model.secrets import Secret, placeholder
+from cloudwright.model.renewal import Kept
+from cloudwright.model.secrets import Secret, placeholder, taken_apart
 
 IDENTITY_VARIABLE = "CLOUDWRIGHT_IDENTITY"
 """Names a file with the age identity, for operators who keep it apart from the secrets."""
@@ -44,7 +46,14 @@ class Vault:
     `secrets.age.previous`.
     """
 
-    def __init__(self, directory: Path, identity: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        identity: Path | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` says what time it is; certificates begin then."""
+        self.clock = clock
         given = identity or os.environ.get(IDENTITY_VARIABLE)
         self._directory = directory
         self._files = _Files(
@@ -70,7 +79,7 @@ class Vault:
                 identity = self._identity()
                 store = self._read(identity)
                 before = len(store)
-                now = datetime.now(UTC)
+                now = self.clock()
                 for secret in secrets:
                     mint(secret, store, now)
                 if len(store) != before:
@@ -81,16 +90,30 @@ class Vault:
 
     def kept(self) -> Mapping[str, str]:
         """Placeholder → value of every secret here, of every generation; none is made."""
-        try:
-            with self._locked():
-                store = self._read(self._identity()) if self._files.secrets.exists() else {}
-        except OSError as error:
-            raise _unusable(self._files.secrets, error) from error
         return {
             placeholder(key, part): value
-            for key, parts in store.items()
+            for key, parts in self._stored().items()
             for part, value in parts.items()
         }
+
+    def certificates(self) -> tuple[Kept, ...]:
+        """Every certificate here, of every generation, the authority's included; none is made."""
+        found = []
+        for key, parts in self._stored().items():
+            if "certificate" in parts:
+                lineage, generation = taken_apart(key)
+                begins, ends = life_of(parts["certificate"])
+                found.append(
+                    Kept(lineage=lineage, generation=generation, begins=begins, ends=ends)
+                )
+        return tuple(found)
+
+    def _stored(self) -> Store:
+        try:
+            with self._locked():
+                return self._read(self._identity()) if self._files.secrets.exists() else {}
+        except OSError as error:
+            raise _unusable(self._files.secrets, error) from error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -37,7 +37,7 @@ class Process:
         marks = {
             labels.CLOUD: self.cloud,
             labels.DIGEST: self.step.digest,
-            labels.READ: self.action.read,
+            **labels.particular(self.action),
         }
         return ContainerState(
             name=self.action.container,

@@ -9,6 +9,7 @@ from cloudwright.declare.rollout import Quorum
 from cloudwright.errors import CloudError, EngineError, StepFailed
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.host.health import probe
+from cloudwright.execute.host.judge import speaks_otherwise
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.checks import may_stop
 from cloudwright.plan.steps import Peer, RunContainer, Step
@@ -29,7 +30,7 @@ async def await_turn(step: Step, fleet: Fleet, cloud: Cloud, waits: Callable[[st
     action = step.action
     assert isinstance(action, RunContainer)
     own = next((p for p in action.members if p.host == step.host), None)
-    if own is None or len(action.members) < 2 or await _wrong(own, fleet, cloud):
+    if own is None or len(action.members) < 2 or await _is_lost(own, action, fleet, cloud):
         return False
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     told = False
@@ -51,6 +52,13 @@ async def await_turn(step: Step, fleet: Fleet, cloud: Cloud, waits: Callable[[st
             waits("; ".join(f"{where}: {why}" for where, why in wrong.items()))
             told = True
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _is_lost(own: Peer, action: RunContainer, fleet: Fleet, cloud: Cloud) -> bool:
+    """Whether nothing is taken away with it: it does not work, or will not with the others."""
+    if await _wrong(own, fleet, cloud):
+        return True
+    return speaks_otherwise(action, await fleet.engine(own.host).inspect(own.container))
 
 
 async def _held(step: Step, action: RunContainer, fleet: Fleet) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
@@ -17,6 +18,7 @@ from cloudwright.declare.service import (
     Volume,
 )
 from cloudwright.declare.template import programs, render, resource
+from cloudwright.declare.tls import Tls
 from cloudwright.services.mariadb import arbitrator
 from cloudwright.services.mariadb.conf import DATA, LOG_FILE_SIZE, NOTIFY, SOCKET, settings
 
@@ -24,6 +26,7 @@ AGENT_PORT = 13307
 """The member's agent: tells the other members what it holds, and load balancers if it is whole."""
 
 MONITOR = "monitor"
+RELOAD = "/usr/local/lib/cloudwright/reload"
 FRESH = "/usr/share/cloudwright/mariadb.tar"
 
 
@@ -42,6 +45,9 @@ def files(at: At) -> Files:
         "init.sql": File(content=accounts, path="/etc/mysql/init.sql", owner="mysql"),
         "notify": File(
             content=resource(__name__, "program", "notify.sh"), path=NOTIFY, mode="0755"
+        ),
+        "reload": File(
+            content=resource(__name__, "program", "reload.py"), path=RELOAD, mode="0755"
         ),
         **member.program(
             at,
@@ -102,7 +108,10 @@ service = Service(
                 Permission(path="/run/mysqld", owner="mysql:mysql", mode="0755"),
             ),
             health=HttpHealth(port=AGENT_PORT, path=member.READY, seconds=300),
-            rollout=Quorum(cluster="mariadb"),
+            rollout=Quorum(cluster="mariadb", speaks="tls"),
+            # Clients come through the load balancer, and look for its address.
+            tls=Tls(owner="mysql", also=lambda cloud: (cloud.api.internal,), reload=True),
+            reload=Reload(command=(RELOAD,)),
             cpu_shares=HEARTBEAT_SHARES,
             stop_seconds=120,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudwright.declare.at import At
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import HEARTBEAT_SHARES, CommandHealth, Container, File, Files
+from cloudwright.declare.tls import Tls
 from cloudwright.services.mariadb.conf import GALERA_PORT, group
 
 START_PATH = "/etc/cloudwright/start.sh"
@@ -45,7 +46,8 @@ container = Container(
     role="witness",
     command=f"bash {START_PATH}",
     files=files,
-    rollout=Quorum(cluster="mariadb"),
+    rollout=Quorum(cluster="mariadb", speaks="tls"),
+    tls=Tls(owner="mysql"),
     cpu_shares=HEARTBEAT_SHARES,
     health=CommandHealth(command=("sh", "-c", CONNECTED)),
 )

@@ -85,6 +85,7 @@ service = Service(
             command=f"neutron-ovn-maintenance-worker {CONFIG_FILES}",
             files=worker_files,
             reload=MUTABLE,
+            tls=Tls(owner="neutron"),
             health=connected(NORTHBOUND_PORT),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             # After the API: both make what is missing in OVN as they start.
@@ -96,6 +97,7 @@ service = Service(
             command=f"neutron-periodic-workers {CONFIG_FILES}",
             files=worker_files,
             reload=MUTABLE,
+            tls=Tls(owner="neutron"),
             # It holds no connection while it has nothing to do; what works is the child.
             health=CommandHealth(command=("pgrep", "-f", "services worker")),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
@@ -107,6 +109,7 @@ service = Service(
             command="bash /etc/cloudwright/start.sh",
             files=agent_files,
             reload=MUTABLE,
+            tls=Tls(owner="neutron"),
             mounts=(
                 runtime("openvswitch"),
                 runtime("netns"),

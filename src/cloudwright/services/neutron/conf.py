@@ -6,6 +6,7 @@ from cloudwright.declare import ini, oslo
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.service import File, Files
+from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 from cloudwright.declare.wsgi import uwsgi
 
 PORT = 9696
@@ -144,15 +145,18 @@ policy.init()
 
 def _databases(at: At) -> dict[str, ini.Value]:
     """Where OVN's databases are; a dead member is noticed within five seconds.
+    With these files we are known to them.
 
     Every voter is named, a witness too: writes are taken by the leader alone, and that may be it.
     """
+    files = {"private_key": KEY_PATH, "certificate": CERTIFICATE_PATH, "ca_cert": CA_PATH}
     return {
+        **{f"ovn_{db}_{what}": path for db in ("nb", "sb") for what, path in files.items()},
         "ovn_nb_connection": ",".join(
-            f"tcp:{h.address}:{oslo.NORTHBOUND_PORT}" for h in at.voters
+            f"ssl:{h.address}:{oslo.NORTHBOUND_PORT}" for h in at.voters
         ),
         "ovn_sb_connection": ",".join(
-            f"tcp:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in at.voters
+            f"ssl:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in at.voters
         ),
         "ovsdb_probe_interval": 5000,
         "ovsdb_retry_max_interval": 5,

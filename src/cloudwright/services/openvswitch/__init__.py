@@ -85,7 +85,7 @@ def external_ids(at: At) -> Mapping[str, str]:
     ids = {
         "system-id": at.host.name,
         "hostname": at.host.name,
-        "ovn-remote": ",".join(f"tcp:{h.address}:{SOUTHBOUND_PORT}" for h in at.voters),
+        "ovn-remote": ",".join(f"ssl:{h.address}:{SOUTHBOUND_PORT}" for h in at.voters),
         "ovn-remote-probe-interval": "5000",
         "ovn-openflow-probe-interval": "5",
         "ovn-encap-type": "geneve",

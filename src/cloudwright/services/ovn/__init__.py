@@ -6,6 +6,7 @@ from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import NORTHBOUND_PORT, SOUTHBOUND_PORT
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
@@ -17,6 +18,7 @@ from cloudwright.declare.service import (
     Volume,
     runtime,
 )
+from cloudwright.declare.tls import OVSDB_OPTIONS, Tls
 from cloudwright.model.cloud import VOTERS
 
 RUN = runtime("ovn")
@@ -26,13 +28,15 @@ RAFT_OFFSET = 2
 AGENT_OFFSET = 4
 """From the port that clients use to those for the members alone."""
 
+TLS = Tls(owner="root", reload=True)
+
 START = "bash /etc/cloudwright/start.sh"
 START_PATH = "/etc/cloudwright/start.sh"
 
 
 def members(at: At, port: int) -> str:
     """The addresses of a database's members, as OVSDB's clients read them."""
-    return ",".join(f"tcp:{host.address}:{port}" for host in at.voters)
+    return ",".join(f"ssl:{host.address}:{port}" for host in at.voters)
 
 
 DATABASE_START = """\
@@ -46,15 +50,15 @@ upgrade() {{  # a cluster has one schema: a client raises it, once there is a le
 }}
 upgrade &
 exec ovsdb-server $db --remote=punix:$socket.sock --unixctl=$socket.ctl --no-chdir \\
-    --remote=ptcp:{port}:{address} --remote=db:$name,{root},connections \\
-    -vconsole:info -vfile:off
+    --remote=pssl:{port}:{address} --remote=db:$name,{root},connections \\
+    {tls} -vconsole:info -vfile:off
 """
 
 
 def _database_files(at: At, kind: str, name: str, root: str, port: int) -> Files:
     """A member of the database's raft cluster, which its members found together."""
     script = DATABASE_START.format(
-        kind=kind, name=name, root=root, port=port, address=at.host.address
+        kind=kind, name=name, root=root, port=port, address=at.host.address, tls=OVSDB_OPTIONS
     )
     return {
         "start.sh": File(content=script, path=START_PATH),
@@ -70,7 +74,7 @@ def _database_files(at: At, kind: str, name: str, root: str, port: int) -> Files
                 "database_name": name,
                 "schema": f"/usr/share/ovn/ovn-{kind}.ovsschema",
                 "control": f"/run/ovn/ovn{kind}_db.ctl",
-                "raft": {h.name: f"tcp:{h.address}:{port + RAFT_OFFSET}" for h in at.voters},
+                "raft": {h.name: f"ssl:{h.address}:{port + RAFT_OFFSET}" for h in at.voters},
             },
         ),
     }
@@ -90,7 +94,7 @@ def northd_files(at: At) -> Files:
     """The translator of one into the other; one is active, the others wait for its lock."""
     script = (
         f"exec ovn-northd --ovnnb-db={members(at, NORTHBOUND_PORT)} "
-        f"--ovnsb-db={members(at, SOUTHBOUND_PORT)} "
+        f"--ovnsb-db={members(at, SOUTHBOUND_PORT)} {OVSDB_OPTIONS} "
         "--unixctl=/run/ovn/ovn-northd.ctl --no-chdir -vconsole:info -vfile:off\n"
     )
     return {"start.sh": File(content=script, path=START_PATH)}
@@ -107,7 +111,9 @@ def _database(kind: str, database: str) -> Container:
         mounts=(RUN,),
         # A member that knows its leader takes writes; an open port alone says nothing.
         health=CommandHealth(command=("sh", "-c", f"{status} | grep -q '^Leader: [^u]'")),
-        rollout=Quorum(),
+        rollout=Quorum(speaks="tls"),
+        tls=TLS,
+        reload=Reload(),
         cpu_shares=HEARTBEAT_SHARES,
     )
 
@@ -135,6 +141,8 @@ service = Service(
             role="control",
             command=START,
             files=northd_files,
+            tls=TLS,
+            reload=Reload(),
             mounts=(RUN,),
             health=_connected("ovn-northd.ctl", "sb-connection-status"),
             needs=("@ovn-nb-db", "@ovn-sb-db"),
@@ -144,8 +152,11 @@ service = Service(
             role="network+compute",
             command=(
                 "ovn-controller unix:/run/openvswitch/db.sock "
+                f"{OVSDB_OPTIONS} "
                 "--unixctl=/run/ovn/ovn-controller.ctl --no-chdir -vconsole:info -vfile:off"
             ),
+            tls=TLS,
+            reload=Reload(),
             mounts=(RUN, SWITCH_RUN),
             health=_connected("ovn-controller.ctl", "connection-status"),
             needs=("@openvswitch/switch/settings", "ovn-sb-db"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from cloudwright.declare.at import At
+from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
@@ -18,6 +19,7 @@ from cloudwright.declare.service import (
     TcpHealth,
     Volume,
 )
+from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH, Tls
 from cloudwright.model.cloud import VOTERS, Host
 from cloudwright.model.secrets import RabbitHash, Secret
 from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
@@ -25,6 +27,20 @@ from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
 DISTRIBUTION_PORT = 25672
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 REPAIR = ("rabbitmqctl", "import_definitions", DEFINITIONS)
+LIBRARY = "/usr/lib/erlang/lib/ssl-*"
+MEMBERS = "/etc/rabbitmq/members.config"
+DISTRIBUTION = f"-proto_dist inet_tls -ssl_dist_optfile {MEMBERS}"
+MEMBERS_CONFIG = f"""\
+[{{server, [{{cacertfile, "{CA_PATH}"}}, {{certfile, "{CERTIFICATE_PATH}"}},
+           {{keyfile, "{KEY_PATH}"}}, {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}]}},
+ {{client, [{{cacertfile, "{CA_PATH}"}}, {{certfile, "{CERTIFICATE_PATH}"}},
+           {{keyfile, "{KEY_PATH}"}}, {{verify, verify_peer}}]}}].
+"""
+"""How members, and RabbitMQ's own tools, speak with each other."""
+
+CLEAR = ("rabbitmqctl", "eval", "ssl:clear_pem_cache().")
+"""Erlang keeps what it read of certificates for minutes."""
+
 PLUGINS_FILE = "/etc/rabbitmq/enabled_plugins"
 PASSWORD_HASH = Secret(
     name="openstack/queue-hash", recipe=RabbitHash(of=Secret(name="openstack/queue"))
@@ -40,6 +56,7 @@ def files(at: At) -> Files:
             content=_environment(at), path="/etc/rabbitmq/rabbitmq-env.conf", owner=owner
         ),
         "definitions.json": File(content=_definitions(), path=DEFINITIONS, owner=owner),
+        "members.config": File(content=MEMBERS_CONFIG, path=MEMBERS, owner=owner),
         "enabled_plugins": File(content="[].\n", path=PLUGINS_FILE, owner=owner),
         "erlang.cookie": File(
             content=at.password("rabbitmq/cookie"),
@@ -57,7 +74,14 @@ def _node(host: Host) -> str:
 
 def _settings(at: At) -> dict[str, str | int]:
     settings: dict[str, str | int] = {
-        "listeners.tcp.1": f"{at.host.address}:{QUEUE_PORT}",
+        "listeners.tcp": "none",
+        "listeners.ssl.1": f"{at.host.address}:{QUEUE_PORT}",
+        "ssl_options.cacertfile": CA_PATH,
+        "ssl_options.certfile": CERTIFICATE_PATH,
+        "ssl_options.keyfile": KEY_PATH,
+        # Clients have passwords.
+        "ssl_options.verify": "verify_none",
+        "ssl_options.fail_if_no_peer_cert": "false",
         "distribution.listener.interface": at.host.address,
         "distribution.listener.port_range.min": DISTRIBUTION_PORT,
         "distribution.listener.port_range.max": DISTRIBUTION_PORT,
@@ -89,7 +113,9 @@ def _environment(at: At) -> str:
         "USE_LONGNAME=true\n"
         f"ENABLED_PLUGINS_FILE={PLUGINS_FILE}\n"
         f"PLUGINS_DIR={PLUGINS}\n"
-        f'SERVER_ADDITIONAL_ERL_ARGS="{quiet}"\n'
+        f'distribution="-pa $(echo {LIBRARY}/ebin) {DISTRIBUTION}"\n'
+        f'SERVER_ADDITIONAL_ERL_ARGS="$distribution {quiet}"\n'
+        'CTL_ERL_ARGS="$distribution"\n'
         f"export ERL_EPMD_ADDRESS={at.host.address}\n"
     )
 
@@ -128,7 +154,12 @@ service = Service(
                 Permission(path="/var/lib/rabbitmq", owner="rabbitmq:rabbitmq", mode="0750"),
             ),
             health=TcpHealth(port=QUEUE_PORT),
-            rollout=Quorum(may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")),
+            rollout=Quorum(
+                may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical"),
+                speaks="tls",
+            ),
+            tls=Tls(owner="rabbitmq", reload=True),
+            reload=Reload(command=CLEAR),
             cpu_shares=HEARTBEAT_SHARES,
         ),
     ),

@@ -1,1 +1,1 @@
-exec ovn-northd --ovnnb-db=tcp:10.65.0.11:6641,tcp:10.65.0.12:6641,tcp:10.65.0.13:6641 --ovnsb-db=tcp:10.65.0.11:6642,tcp:10.65.0.12:6642,tcp:10.65.0.13:6642 --unixctl=/run/ovn/ovn-northd.ctl --no-chdir -vconsole:info -vfile:off
+exec ovn-northd --ovnnb-db=ssl:10.65.0.11:6641,ssl:10.65.0.12:6641,ssl:10.65.0.13:6641 --ovnsb-db=ssl:10.65.0.11:6642,ssl:10.65.0.12:6642,ssl:10.65.0.13:6642 --private-key=/etc/cloudwright/tls.key --certificate=/etc/cloudwright/tls.crt --ca-cert=/etc/cloudwright/ca.pem --unixctl=/run/ovn/ovn-northd.ctl --no-chdir -vconsole:info -vfile:off

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +15,11 @@ ANSWER_SECONDS = 2
 
 
 class Adapter:
-    """One database file and the server on it."""
+    """One database file and the server on it.
 
-    rejoins = True
-    """Raft itself brings members together again; only the first founding is agreed on."""
+    A cluster keeps its members' addresses, how they speak with each other included. One that is to
+    speak in another way is founded anew, with all that its most advanced member held.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._database = Path(settings["database"])
@@ -26,27 +29,62 @@ class Adapter:
         self._others = [a for n, a in settings["raft"].items() if n != settings["name"]]
         self._control = settings["control"]
 
+    @property
+    def rejoins(self) -> bool:
+        """Raft itself brings members together again; only a founding is agreed on."""
+        return not self._is_former()
+
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """A database that is there has a cluster; an empty file is what a full disk left."""
-        try:
-            size = self._database.stat().st_size
-        except FileNotFoundError:
-            size = 0
-        return ("", 0, ()) if size else ("", FRESH, ())
+        if not self._is_there():
+            return "", FRESH, ()
+        return "", self._position() if self._is_former() else 0, ()
 
     def command(self, found: bool) -> list[str]:
         """Make the database when it is missing, in a place where half of it is not mistaken."""
-        if self.look()[1] == FRESH:
+        former = self._is_former()
+        if former or not self._is_there():
             new = self._database.with_suffix(".new")
             new.unlink(missing_ok=True)
             if found:
-                words = ["create-cluster", str(new), self._schema, self._own]
+                content = str(self._standalone()) if former else self._schema
+                words = ["create-cluster", str(new), content, self._own]
             else:
                 words = ["join-cluster", str(new), self._name, self._own, *self._others]
             subprocess.run(["ovsdb-tool", *words], check=True)
             os.sync()
+            if former:
+                shutil.copy2(self._database, self._database.with_suffix(".former"))
             new.replace(self._database)
         return ["bash", "/etc/cloudwright/start.sh"]
+
+    def _is_there(self) -> bool:
+        try:
+            return self._database.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _is_former(self) -> bool:
+        """Whether its cluster knows this member by another address, of another kind."""
+        return self._is_there() and _ask("db-local-address", self._database) != self._own
+
+    def _position(self) -> int:
+        """How far its log goes, as raft compares it: by the term of the last entry, then by its
+        number. Both are 64 bits at most, and far smaller."""
+        log = _ask("show-log", self._database)
+        entries = [
+            (int(t), int(i)) for t, i in re.findall(r"(?m)^ term: (\d+)\n index: (\d+)$", log)
+        ]
+        snapshots = re.findall(r"(?m)^ prev_index: (\d+)\n prev_term: (\d+)$", log)
+        term, index = max(entries + [(int(t), int(i)) for i, t in snapshots], default=(0, 0))
+        return term << 40 | index
+
+    def _standalone(self) -> Path:
+        """All that it holds, without a cluster."""
+        content = self._database.with_suffix(".standalone")
+        content.unlink(missing_ok=True)
+        _ask("cluster-to-standalone", content, self._database)
+        return content
 
     def is_up(self) -> bool:
         """Whether it belongs to a cluster that has a leader."""
@@ -68,3 +106,9 @@ class Adapter:
     def is_ready(self) -> bool:
         """The same: a member that knows its leader takes reads and writes."""
         return self.is_up()
+
+
+def _ask(*words: object) -> str:
+    """What `ovsdb-tool` prints; an error of its ends the member."""
+    argv = ["ovsdb-tool", *map(str, words)]
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -8,5 +8,5 @@ upgrade() {  # a cluster has one schema: a client raises it, once there is a lea
 }
 upgrade &
 exec ovsdb-server $db --remote=punix:$socket.sock --unixctl=$socket.ctl --no-chdir \
-    --remote=ptcp:6641:10.66.0.13 --remote=db:$name,NB_Global,connections \
-    -vconsole:info -vfile:off
+    --remote=pssl:6641:10.66.0.13 --remote=db:$name,NB_Global,connections \
+    --private-key=/etc/cloudwright/tls.key --certificate=/etc/cloudwright/tls.crt --ca-cert=/etc/cloudwright/ca.pem -vconsole:info -vfile:off
