@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.image import Image
@@ -18,21 +16,16 @@ from cloudwright.declare.service import (
     Files,
     Permission,
     Service,
-    TcpHealth,
     Volume,
 )
-from cloudwright.declare.template import resource
-from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH, Tls, server_name
+from cloudwright.declare.tls import Tls
+from cloudwright.services.glance import copies
+from cloudwright.services.glance.copies import DATA
 
 PORT = 9292
 CONF = "/etc/glance/glance-api.conf"
-DATA = "/var/lib/glance"
 PASTE = "/etc/glance/glance-api-paste.ini"
 METADEFS = "/etc/glance/metadefs"
-COPIES = "glance-copies"
-COPIES_PORT = 13292
-COPIES_CONF = "/etc/glance/copies.json"
-PROGRAM = "/usr/local/lib/cloudwright/copies.py"
 PACKAGED = "/var/lib/kolla/venv/etc/glance"
 
 
@@ -65,35 +58,6 @@ def files(at: At) -> Files:
             user=owner,
             # An upload of unknown length is read by Glance itself, piece by piece, as it comes.
             options={"wsgi-manual-chunked-input": True},
-        ),
-    }
-
-
-def copies_files(at: At) -> Files:
-    """The program that brings image files to this host, and what it is told."""
-    peers = {
-        host.name: {
-            "address": host.address,
-            "certificate": server_name(COPIES, host.name),
-        }
-        for host in sorted(at.controllers, key=lambda h: h.site != at.host.site)
-        if host.name != at.host.name
-    }
-    told = {
-        "address": at.host.address,
-        "port": COPIES_PORT,
-        "peers": peers,
-        "images": f"{DATA}/images",
-        "scratch": f"{DATA}/copies",
-        "database": oslo.database_url(at, "glance"),
-        "ca": CA_PATH,
-        "certificate": CERTIFICATE_PATH,
-        "key": KEY_PATH,
-    }
-    return {
-        "copies.py": File(content=resource(__name__, "program", "copies.py"), path=PROGRAM),
-        "copies.json": File(
-            content=json.dumps(told, indent=1) + "\n", path=COPIES_CONF, owner="glance"
         ),
     }
 
@@ -169,22 +133,10 @@ service = Service(
             # With it a host's process trusts another's, whose staged upload it asks for.
             environment={"REQUESTS_CA_BUNDLE": CA_PATH},
             api=Api(port=PORT, type="image", own_files=True),
-            copied_by=COPIES,
+            copied_by=copies.NAME,
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
         ),
-        Container(
-            name=COPIES,
-            role="control",
-            command=f"python -u {PROGRAM} {COPIES_CONF}",
-            files=copies_files,
-            volumes=(Volume(name="glance", path=DATA),),
-            permissions=(Permission(path=DATA, owner="glance:glance", mode="0750"),),
-            tls=Tls(owner="glance"),
-            health=TcpHealth(port=COPIES_PORT),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
-            when=lambda cloud: len(cloud.hosts_with("control")) > 1,
-            spared="a file that it did not bring meanwhile comes later",
-        ),
+        copies.container,
     ),
     identity_user="glance",
     upgrade_check="glance-status upgrade check",
