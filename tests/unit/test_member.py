@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -236,3 +240,93 @@ def test_a_server_that_runs_and_is_not_whole_tells_nothing_old() -> None:
     assert member.told() is None
     member.running = False
     assert member.told().state == agent.DOWN
+
+
+class Serving:
+    """A server that users are at: the first looks of `part` find so many, later ones nobody."""
+
+    rejoins = False
+    has_users = True
+
+    def __init__(self, *users: int) -> None:
+        self.users = list(users)
+        self.looks = 0
+
+    def is_up(self) -> bool:
+        return True
+
+    def is_ready(self) -> bool:
+        return True
+
+    def is_stuck(self) -> bool:
+        return False
+
+    def part(self) -> int:
+        self.looks += 1
+        return self.users.pop(0) if self.users else 0
+
+
+def served(name: str, adapter: Serving) -> tuple[Any, Any, str]:
+    """A member whose responder runs here: it, the responder, and its address."""
+    member = agent.Member(secret=b"s", adapter=adapter, holds=down(name, 4), running=True)
+    server = agent._Server(("127.0.0.1", 0), agent._handler(member))
+    agent.threading.Thread(target=server.serve_forever, daemon=True).start()
+    return member, server, f"127.0.0.1:{server.server_port}"
+
+
+def ready(address: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://{address}/ready", timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("other_is_up", [True, False])
+def test_who_is_asked_to_stop_hands_its_users_over_first(other_is_up: bool) -> None:
+    """Load balancers are told, users are parted from it until none is left, then it stops; at
+    once where nobody could have them."""
+    adapter = Serving(2, -1, 1)
+    member, server, address = served("a", adapter)
+    _, other, elsewhere = served("b", Serving())
+    if not other_is_up:
+        other.shutdown()
+        other.server_close()
+    process = subprocess.Popen(["sleep", "1000"])
+    try:
+        assert ready(address) == 200
+        agent.stop(member, {"a": address, "b": elsewhere}, process, signal.SIGTERM)
+        assert ready(address) == 404
+        assert process.wait(120) == -signal.SIGTERM
+        assert adapter.looks == (4 if other_is_up else 0)
+    finally:
+        process.kill()
+        server.shutdown()
+        server.server_close()
+        other.server_close()
+
+
+def test_who_is_asked_twice_stops_at_once() -> None:
+    adapter = Serving(*[1] * 1000)
+    member, server, address = served("a", adapter)
+    _, other, elsewhere = served("b", Serving())
+    process = subprocess.Popen(["sleep", "1000"])
+    try:
+        for _ in range(2):
+            agent.stop(member, {"a": address, "b": elsewhere}, process, signal.SIGTERM)
+        assert process.wait(120) == -signal.SIGTERM
+        assert adapter.looks == 0
+    finally:
+        process.kill()
+        for one in (server, other):
+            one.shutdown()
+            one.server_close()
+
+
+def test_users_belong_to_the_first_member_that_is_up() -> None:
+    addresses = {"a": "one", "b": "two", "c": "three"}
+    member = agent.Member(secret=b"", adapter=Serving(), holds=down("b", 4))
+    assert agent.before(member, addresses) == {"a": "one"}
+    first = agent.Member(secret=b"", adapter=Serving(), holds=down("a", 4))
+    assert agent.before(first, addresses) == {}
+    assert not agent.is_up(first, {})

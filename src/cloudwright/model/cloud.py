@@ -207,11 +207,6 @@ class Cloud:
         raise KeyError(name)
 
     @property
-    def first_controller(self) -> Host:
-        """Where things that happen once are done."""
-        return self.hosts_with("control")[0]
-
-    @property
     def needs_virtual_address(self) -> bool:
         """Whether the API addresses must be moved between controllers (keepalived)."""
         return len(self.hosts_with("control")) > 1

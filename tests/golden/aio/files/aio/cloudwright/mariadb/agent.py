@@ -36,6 +36,15 @@ PAUSE_SECONDS = 0.2
 WATCH_SECONDS = 2.0
 """Between two looks at a server that runs."""
 
+NOTICE_SECONDS = 1.5
+"""After which every load balancer has asked whether this member is ready (twice a second)."""
+
+OTHERS_SECONDS = 5.0
+"""For another member to say that it is up, before users are cut off without being handed over."""
+
+LEAVE_SECONDS = 15.0
+"""How long what somebody is in the middle of may go on before the server stops all the same."""
+
 STOP_SECONDS = 60
 """How long a stuck server may take to stop before it is killed."""
 
@@ -109,10 +118,12 @@ class Adapter(Protocol):
     """A kind of cluster.
 
     `rejoins`: a member that holds something starts at once, since the servers themselves agree;
-    only who founds is settled here.
+    only who founds is settled here. `has_users`: somebody is sent to one member, the first that
+    is ready, and must be handed over to another before it stops.
     """
 
     rejoins: bool
+    has_users: bool
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """History, position and last view of what this member holds; its server is down."""
@@ -129,6 +140,10 @@ class Adapter(Protocol):
     def is_stuck(self) -> bool:
         """Whether the server must be started anew, since it will not go on by itself."""
 
+    def part(self) -> int:
+        """End the sessions of users in which nothing goes on; how many there were of any kind,
+        -1 when that cannot be known now."""
+
 
 @dataclass
 class Member:
@@ -139,6 +154,7 @@ class Member:
     holds: Told
     founding: bool = False
     running: bool = False
+    leaving: bool = False
 
     @property
     def name(self) -> str:
@@ -163,14 +179,21 @@ def seal(secret: bytes, nonce: str, body: bytes) -> str:
 
 def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """`/ready` for load balancers and health checks, `/member` for the other members."""
+        """`/ready` for load balancers and health checks, `/member` for the other members.
+
+        404 says to a load balancer: nothing new comes here, what is here goes on (HAProxy's
+        `disable-on-404`).
+        """
 
         timeout = 5
 
         def do_GET(self) -> None:
             if self.path == "/ready":
                 ready = member.running and member.adapter.is_ready()
-                self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n", "")
+                if ready and member.leaving:
+                    self._say(404, b"leaving\n", "")
+                else:
+                    self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n", "")
             elif self.path == "/member":
                 told = member.told()
                 body = json.dumps(asdict(told) if told else None).encode()
@@ -265,7 +288,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # there is no server to stop
         decision = settle(member, addresses)
         print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)
-        code = run(member, adapter.command(isinstance(decision, Found)))
+        code = run(member, adapter.command(isinstance(decision, Found)), addresses)
         if code is not None:
             return code
         member.founding = False
@@ -278,12 +301,13 @@ def look(name: str, adapter: Adapter) -> Told:
     return Told(name=name, state=DOWN, history=history, position=position, view=view)
 
 
-def run(member: Member, command: list[str]) -> int | None:
+def run(member: Member, command: list[str], addresses: Mapping[str, str]) -> int | None:
     """Be the server's parent until it ends: its code, or None when it was stuck and is stopped."""
-    process = subprocess.Popen(command)
+    # The container's init may signal a whole process group: the server stops on our word alone.
+    process = subprocess.Popen(command, start_new_session=member.adapter.has_users)
     member.running = True
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda n, _: process.send_signal(n))
+        signal.signal(number, lambda n, _: stop(member, addresses, process, n))
     stuck = False
     while not stuck:
         try:
@@ -291,6 +315,8 @@ def run(member: Member, command: list[str]) -> int | None:
         except subprocess.TimeoutExpired:
             member.told()  # notes when what it founds is there
             stuck = member.adapter.is_stuck()
+            if member.adapter.has_users and is_up(member, before(member, addresses)):
+                member.adapter.part()  # users belong to the first one that is up
         else:
             return code if code >= 0 else 128 - code
     print("the server is stuck: the members agree anew", flush=True)
@@ -302,6 +328,52 @@ def run(member: Member, command: list[str]) -> int | None:
         process.kill()
         process.wait()
     return None
+
+
+def stop(
+    member: Member, addresses: Mapping[str, str], process: subprocess.Popen[bytes], number: int
+) -> None:
+    """Hand users over to another member, then pass the signal on; at once when asked again."""
+    if member.leaving or number != signal.SIGTERM:
+        process.send_signal(number)
+        return
+    member.leaving = True
+
+    def leave() -> None:
+        others = {n: a for n, a in addresses.items() if n != member.name}
+        if member.adapter.has_users and others and within(OTHERS_SECONDS, member, others):
+            hand_over(member.adapter)
+        process.send_signal(number)
+
+    threading.Thread(target=leave, daemon=True).start()
+
+
+def hand_over(adapter: Adapter) -> None:
+    """Wait until nobody is in the middle of anything; who comes back is sent elsewhere."""
+    deadline = time.monotonic() + LEAVE_SECONDS
+    time.sleep(NOTICE_SECONDS)
+    while adapter.part() and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+
+
+def within(seconds: float, member: Member, others: Mapping[str, str]) -> bool:
+    """Whether one of the others says in so many seconds that it is up; a busy one may be late."""
+    deadline = time.monotonic() + seconds
+    while not (up := is_up(member, others)) and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+    return up
+
+
+def before(member: Member, addresses: Mapping[str, str]) -> dict[str, str]:
+    """The members to which load balancers rather send users."""
+    names = list(addresses)
+    return {name: addresses[name] for name in names[: names.index(member.name)]}
+
+
+def is_up(member: Member, addresses: Mapping[str, str]) -> bool:
+    """Whether one of the members at these addresses says that it is up."""
+    told = (ask(address, member.secret) for address in addresses.values())
+    return any(one.state == UP for one in told if one is not None)
 
 
 if __name__ == "__main__":

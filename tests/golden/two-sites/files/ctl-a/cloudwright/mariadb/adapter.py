@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -22,6 +23,19 @@ POSITION = re.compile(r"Recovered position:? *([0-9a-f-]{36}):(-?\d+)")
 ANSWER_SECONDS = 1
 """A server that takes longer for its own status is frozen."""
 
+PART_SECONDS = 5
+"""For the question who uses the server, which a busy machine may answer late."""
+
+SESSIONS = """
+SELECT p.ID, p.COMMAND = 'Sleep' AND p.TIME_MS > 500 AND t.trx_id IS NULL
+FROM information_schema.PROCESSLIST p
+LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID
+WHERE p.USER NOT IN ('root', 'system user', 'event_scheduler', 'transfer', 'monitor')
+AND p.ID != CONNECTION_ID()
+"""
+"""Users' sessions, and which of them idle: who has just asked whether his still lives, before he
+uses it, has slept for less than that."""
+
 SYNCED, DONOR = "4", "2"
 """`wsrep_local_state`; a donor (by mariabackup) takes reads and writes meanwhile."""
 
@@ -40,6 +54,7 @@ class Adapter:
     """One data directory and the server on it."""
 
     rejoins = False
+    has_users = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._data = Path(settings["data"])
@@ -102,6 +117,24 @@ class Adapter:
             and status.get("wsrep_local_state") in (SYNCED, DONOR)
         )
 
+    def part(self) -> int:
+        """End users' sessions that sleep outside of a transaction; how many there were of any
+        kind, -1 when the server does not say. Pools ask whether a session still lives before
+        they use it, and get another."""
+        import pymysql
+
+        try:
+            with self._connect(PART_SECONDS) as connection, connection.cursor() as cursor:
+                cursor.execute(SESSIONS)
+                rows = cursor.fetchall()
+                for number, idle in rows:
+                    if idle:
+                        with contextlib.suppress(pymysql.err.OperationalError):  # it has ended
+                            cursor.execute(f"KILL {int(number)}")
+                return len(rows)
+        except (pymysql.MySQLError, OSError):
+            return -1
+
     def _unpack(self) -> None:
         """Fill an empty data directory with the image's; `mysql` comes last, as the sign."""
         data = self._data
@@ -152,19 +185,24 @@ class Adapter:
 
         try:
             if self._connection is None:
-                self._connection = pymysql.connect(
-                    unix_socket=self._socket,
-                    user=self._user,
-                    connect_timeout=ANSWER_SECONDS,
-                    read_timeout=ANSWER_SECONDS,
-                    autocommit=True,
-                )
+                self._connection = self._connect(ANSWER_SECONDS)
             with self._connection.cursor() as cursor:
                 cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep\\_%'")
                 return {str(k): str(v) for k, v in cursor.fetchall()}
         except (pymysql.MySQLError, OSError):
             self._connection = None
             return {}
+
+    def _connect(self, seconds: float) -> Any:
+        import pymysql
+
+        return pymysql.connect(
+            unix_socket=self._socket,
+            user=self._user,
+            connect_timeout=seconds,
+            read_timeout=seconds,
+            autocommit=True,
+        )
 
 
 def _view(data: Path) -> tuple[str, ...]:

@@ -10,4 +10,5 @@ CREATE USER IF NOT EXISTS 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transf
 ALTER USER 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
 GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, REPLICA MONITOR ON *.* TO 'transfer'@'localhost';
 CREATE USER IF NOT EXISTS 'monitor'@'localhost' IDENTIFIED BY '';
+GRANT PROCESS, CONNECTION ADMIN ON *.* TO 'monitor'@'localhost';
 DROP USER IF EXISTS 'monitor'@'%';

@@ -21,6 +21,8 @@ class Adapter:
     speak in another way is founded anew, with all that its most advanced member held.
     """
 
+    has_users = False
+
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._database = Path(settings["database"])
         self._schema = settings["schema"]
@@ -102,6 +104,10 @@ class Adapter:
     def is_stuck(self) -> bool:
         """Never: raft needs no new start."""
         return False
+
+    def part(self) -> int:
+        """Nobody is sent to one member: clients know all of them and change by themselves."""
+        return 0
 
     def is_ready(self) -> bool:
         """The same: a member that knows its leader takes reads and writes."""
