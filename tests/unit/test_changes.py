@@ -145,7 +145,7 @@ def test_a_text_file_is_told_by_lines_without_its_secrets() -> None:
     step = "keystone/files/keystone-api@aio"
     plan, blueprint, observed = planned(
         Overrides(),
-        {"admin-password": "letmein", "fernet-0": "⟦secret:keystone/fernet-0:7⟧"},
+        {"admin-password": "letmein", "credential-0": "⟦secret:keystone/credential-0:7⟧"},
         step=step,
     )
     sources = Sources(services=SERVICES, overrides=Overrides(), schema_of=SCHEMAS.of)
@@ -153,8 +153,8 @@ def test_a_text_file_is_told_by_lines_without_its_secrets() -> None:
     assert text == (
         "  admin-password: -(a secret that is not ours)\n"
         "  admin-password: +(secret, generation 1)\n"
-        "  fernet-0: -(secret, generation 7)\n"
-        "  fernet-0: +(secret, generation 1)"
+        "  credential-0: -(secret, generation 7)\n"
+        "  credential-0: +(secret, generation 1)"
     )
 
 

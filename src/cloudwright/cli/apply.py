@@ -39,18 +39,19 @@ def apply(path: Path, file: Path | None, yes: bool, **rest: Any) -> int:
     """
     if file and (rest["only"] or rest["hosts"]):
         raise click.UsageError("a plan's file says itself what is in it: no --only, no --host")
-    return asyncio.run(_apply(path, file, not file and may_ask(yes), **rest))
+    return asyncio.run(apply_now(path, file, not file and may_ask(yes), **rest))
 
 
-async def _apply(
+async def apply_now(
     path: Path,
     file: Path | None,
     ask: bool,
     plain: bool,
     reason: str,
-    only: tuple[str, ...],
-    hosts: tuple[str, ...],
+    only: tuple[str, ...] = (),
+    hosts: tuple[str, ...] = (),
 ) -> int:
+    """Show what is to be done and do it, all or the plan in `file`; the exit code."""
     from cloudwright.cli.outcome import raise_if_lost
     from cloudwright.execute.central.access import write_access
     from cloudwright.execute.lock.changing import refuse_if_held

@@ -32,6 +32,7 @@ VERBS = {
     "stop": ("cloudwright.cli.power:stop", "Stop every container. Everything is kept."),
     "start": ("cloudwright.cli.power:start", "Start what `stop` stopped."),
     "lock": ("cloudwright.cli.lock:lock", "Show who is changing the cloud, or break their lock."),
+    "rotate": ("cloudwright.cli.rotate:rotate", "Replace secrets by new ones, without a gap."),
     "history": ("cloudwright.cli.history:history", "Show who changed the cloud, when and how."),
     "explain": (
         "cloudwright.cli.explain:explain",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
 from cloudwright.execute.look.observe import observe
 from cloudwright.execute.look.survey import LocalImages, holdings, survey
 from cloudwright.execute.run import execute as run_plan
+from cloudwright.execute.secrets.rings import in_use
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
@@ -65,13 +66,19 @@ class Session:
         return Sources(services=self.services, overrides=self.overrides, schema_of=self.schemas.of)
 
     async def world(self) -> World:
-        """What the hosts are: facts and images; and which certificates it is time to renew."""
-        found, kept = await asyncio.gather(
+        """What the hosts are: facts and images; which certificates it is time to renew, and which
+        key of each ring is in use."""
+        found, kept, rings = await asyncio.gather(
             survey(self.fleet, self.cloud, self.images),
             asyncio.to_thread(self.vault.certificates),
+            asyncio.to_thread(self._rings),
         )
         renewed = generations([one for one in kept if one.lineage != AUTHORITY.lineage], self.now)
-        return replace(found, generations=renewed)
+        return replace(found, generations={**renewed, **rings})
+
+    def _rings(self) -> Mapping[str, int]:
+        secrets = (s for service in self.services for s in service.secrets(self.cloud))
+        return in_use(self.vault, secrets)
 
     @property
     def now(self) -> datetime:

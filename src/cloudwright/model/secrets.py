@@ -28,6 +28,12 @@ class FernetKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FernetRing:
+    """Fernet keys that follow each other: every host has the next one before anybody uses it, and
+    keeps earlier ones for what was made with them. A generation is one of the keys."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SshKey:
     """An Ed25519 key pair for SSH. Parts: `private` (OpenSSH PEM) and `public` (one line)."""
 
@@ -61,7 +67,7 @@ class RabbitHash:
     """A secret with a `Password` recipe."""
 
 
-Recipe = Password | FernetKey | SshKey | Ca | Certificate | RabbitHash
+Recipe = Password | FernetKey | FernetRing | SshKey | Ca | Certificate | RabbitHash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +120,7 @@ class Secret:
                 return ("certificate", "key")
             case SshKey():
                 return ("private", "public")
-            case Password() | FernetKey() | RabbitHash():
+            case Password() | FernetKey() | FernetRing() | RabbitHash():
                 return ()
 
     def __str__(self) -> str:
@@ -137,6 +143,14 @@ def taken_apart(key: str) -> tuple[str, int]:
 def current(secret: Secret, generations: Mapping[str, int]) -> Secret:
     """The secret in the generation that its lineage is in; its own when nothing is said of it."""
     return replace(secret, generation=generations.get(secret.lineage, secret.generation))
+
+
+def ring(secret: Secret, older: int) -> tuple[Secret, ...]:
+    """The key after this one, this one, and `older` before it, as many as there ever were."""
+    first = max(1, secret.generation - older)
+    return tuple(
+        replace(secret, generation=n) for n in range(secret.generation + 1, first - 1, -1)
+    )
 
 
 def placeholder(key: str, part: str = "") -> str:

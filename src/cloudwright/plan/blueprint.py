@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from cloudwright.declare.at import AUTHORITY, BACKEND_OFFSET, At, Frontend
 from cloudwright.declare.rollout import Batches, Quorum
@@ -20,7 +21,7 @@ from cloudwright.errors import Unreachable
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.facts import Facts
 from cloudwright.model.overrides import Overrides
-from cloudwright.model.secrets import Secret, current, find_placeholders
+from cloudwright.model.secrets import FernetRing, Secret, current, find_placeholders, ring
 from cloudwright.plan import jobs, render
 from cloudwright.plan.body import body_of
 from cloudwright.plan.certificates import certificates
@@ -51,7 +52,8 @@ class World:
     """What must be known of the hosts before anything can be decided.
 
     `facts` per host name, of those that answered; `image_ids` the content ID of each container
-    image reference; `generations` those of renewed certificates (`Secret.lineage` → generation).
+    image reference; `generations` those of renewed certificates and of keys that follow each
+    other (`Secret.lineage` → generation).
     """
 
     facts: Mapping[str, Facts]
@@ -353,7 +355,9 @@ def _secrets(
     declared = [AUTHORITY]
     for service in services:
         declared += [*service.secrets(cloud), *certificates(service, cloud)]
-    for secret in (current(s, generations) for s in declared):
+    used = [current(s, generations) for s in declared]
+    rings = [ring(s, s.generation) for s in used if isinstance(s.recipe, FernetRing)]
+    for secret in chain(used, *rings):
         for text in (str(secret), *(secret.part(p) for p in secret.parts)):
             known[text] = secret
     found: dict[str, Secret] = {}

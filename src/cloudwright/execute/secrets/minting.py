@@ -16,6 +16,7 @@ from cloudwright.model.secrets import (
     Ca,
     Certificate,
     FernetKey,
+    FernetRing,
     Password,
     RabbitHash,
     Secret,
@@ -40,7 +41,7 @@ def _make(secret: Secret, store: dict[str, dict[str, str]], now: datetime) -> di
     match secret.recipe:
         case Password(length=length):
             return {"": "".join(randomness.choice(LETTERS) for _ in range(length))}
-        case FernetKey():
+        case FernetKey() | FernetRing():
             return {"": base64.urlsafe_b64encode(randomness.token_bytes(32)).decode()}
         case SshKey(comment=comment):
             return _ssh_key(comment)

@@ -96,6 +96,11 @@ class Vault:
             for part, value in parts.items()
         }
 
+    def last(self, lineage: str) -> int:
+        """The last generation of the secret of `Secret.lineage` that is here; 0 without any."""
+        found = (taken_apart(key) for key in self._stored())
+        return max((number for name, number in found if name == lineage), default=0)
+
     def certificates(self) -> tuple[Kept, ...]:
         """Every certificate here, of every generation, the authority's included; none is made."""
         found = []

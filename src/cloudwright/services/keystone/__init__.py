@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import At
@@ -20,30 +21,52 @@ from cloudwright.declare.service import (
     Service,
 )
 from cloudwright.declare.tls import Tls
-from cloudwright.model.secrets import FernetKey, Secret
+from cloudwright.model.secrets import FernetKey, FernetRing, Secret, ring
 from cloudwright.services.keystone.image import CREDENTIAL_KEYS, IMAGE, OPTIONS, TOKEN_KEYS
 
 CONF = "/etc/keystone/keystone.conf"
 ADMIN_PASSWORD = "/etc/keystone/admin-password"
 
-KEYS = {
-    f"{kind}-{number}": Secret(name=f"keystone/{kind}-{number}", recipe=FernetKey())
-    for kind in ("fernet", "credential")
-    for number in (0, 1)  # 0 is the next primary, the highest the one that encrypts
-}
+TOKENS = Secret(name="keystone/fernet", recipe=FernetRing())
+"""What tokens are made with."""
+
+CREDENTIALS = tuple(
+    Secret(name=f"keystone/credential-{number}", recipe=FernetKey()) for number in (0, 1)
+)
+
+OLDER = 3
+"""Keys whose tokens are still taken, so that one lives as long as it says when keys change as
+often as the life of a token allows."""
+
+
+def token_keys(at: At) -> Mapping[str, Secret]:
+    """Place in the repository → key: 0 waits, the highest makes tokens (Keystone, "Fernet").
+
+    The places are always the same, so that a running container can take them all; where there is
+    no older key yet, the oldest stands in more than one. In this order a container never lacks a
+    key that it has just been using: each moves down before a newer one takes its place.
+    """
+    waiting, *used = ring(at.current(TOKENS), OLDER)
+    used += [used[-1]] * (OLDER + 1 - len(used))
+    places = {str(number): key for number, key in enumerate(reversed(used), start=1)}
+    return {**places, "0": waiting}
 
 
 def files(at: At) -> Files:
     owner = "keystone"
     keys = {
-        name: File(
+        f"{kind}-{place}": File(
             content=str(secret),
-            path=f"/etc/keystone/{name.replace('-', '-keys/')}",
+            path=f"{repository}/{place}",
             owner=owner,
             mode="0600",
             reload=True,
         )
-        for name, secret in KEYS.items()
+        for kind, repository, secrets in (
+            ("fernet", TOKEN_KEYS, token_keys(at)),
+            ("credential", CREDENTIAL_KEYS, dict(zip("01", CREDENTIALS, strict=True))),
+        )
+        for place, secret in secrets.items()
     }
     return {
         "keystone.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
@@ -66,7 +89,7 @@ def _settings(at: At) -> Ini:
         oslo.api_defaults(at),
         {
             "token": {"provider": "fernet", "expiration": 14400},
-            "fernet_tokens": {"key_repository": TOKEN_KEYS, "max_active_keys": 3},
+            "fernet_tokens": {"key_repository": TOKEN_KEYS, "max_active_keys": OLDER + 2},
             "credential": {"key_repository": CREDENTIAL_KEYS},
             "oslo_messaging_notifications": {"driver": ("noop",)},
         },
@@ -140,5 +163,5 @@ service = Service(
             needs=("keystone/schema-keystone",),
         ),
     ),
-    secrets=lambda cloud: tuple(KEYS.values()),
+    secrets=lambda cloud: (TOKENS, *CREDENTIALS),
 )
