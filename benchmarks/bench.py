@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+REMADE = ("nova-scheduler.conf", "scheduler", "discover_hosts_in_cells_interval")
+RELOADED = ("nova-conductor.conf", "DEFAULT", "debug")
 IDLE_LOAD = 0.5
 IDLE_SECONDS = 300
 
@@ -83,19 +85,34 @@ def measure(directory: Path, repeats: int, images: bool):  # type: ignore[no-unt
             lambda: tool(directory, "images", "build", "--fresh"),
         )
     applies, seconds, smokes, memory = [], [], [], 0.0
+    changes: list[tuple[float, float]] = []
+    reloads: list[tuple[float, float]] = []
     for _ in range(repeats):
         tool(directory, "lab", "up")
         try:
             applies.append(once(lambda: tool(directory, "apply", "--yes")))
             seconds += [once(lambda: tool(directory, "apply", "--yes")) for _ in range(3)]
+            changes += [once(lambda n=n: change(directory, REMADE, n)) for n in (300, 301, 302)]
+            reloads += [once(lambda n=n: change(directory, RELOADED, n)) for n in (True, False)]
             smokes.append(once(lambda: tool(directory, "smoke", "--keep")))
             memory = max(memory, lab_memory())
         finally:
             tool(directory, "lab", "down", "--data")
     yield figure("apply, empty host to all APIs healthy", 60, applies)
     yield figure("second apply (nothing to do)", 2, seconds)
+    yield figure("one changed option, its container remade", 3, changes)
+    yield figure("one changed option, taken as it runs", 3, reloads)
     yield figure("smoke", 60, smokes)
     print(f"memory of the lab with one instance: {memory:.2f} GiB (goal 5)")
+
+
+def change(directory: Path, option: tuple[str, str, str], value: object) -> None:
+    """Set one option of one service and apply it."""
+    file, section, name = option
+    path = directory / "config" / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"[{section}]\n{name} = {value}\n")
+    tool(directory, "apply", "--yes")
 
 
 def run(name: str, goal: float, repeats: int, work: Callable[[], None]) -> Figure:

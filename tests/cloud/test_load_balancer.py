@@ -11,9 +11,6 @@ import pytest
 
 from tests.cloud.tool import ADDRESS, Tool, eventually
 
-pytestmark = pytest.mark.long
-
-
 STATISTICS = f"http://{ADDRESS}:13999/;csv"
 SECONDS = 300
 PLACEMENT = 8780

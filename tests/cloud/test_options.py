@@ -10,9 +10,6 @@ import pytest
 
 from tests.cloud.tool import Tool, changed
 
-pytestmark = pytest.mark.long
-
-
 SECRET_LINE = re.compile(r"(?:password|secret_key|shared_secret) = (\S{20,})|://\w+:(\w{20,})@")
 
 

@@ -14,9 +14,6 @@ from cloudwright.execute.sample.guest import make_guest
 from cloudwright.transport.local import LocalHost
 from tests.cloud.tool import Tool, on_terminal
 
-pytestmark = pytest.mark.long
-
-
 GLANCE_IMAGE = "localhost/cloudwright/glance:2026.2"
 
 
@@ -75,6 +72,7 @@ def qcow2(cloud: Tool, tmp_path: Path) -> Path:
     return tmp_path / "guest.qcow2"
 
 
+@pytest.mark.long
 def test_smoke_boots_an_image_of_ones_own(cloud: Tool, qcow2: Path) -> None:
     output = cloud.run("smoke", "--keep", "--image", str(qcow2), "--user", "cloud")
     assert "log in:" in output

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -197,13 +198,25 @@ def _root() -> bytes:
 
 
 def _clean(client: Sequence[str]) -> None:
-    """Remove what carries our prefix, whatever a failed test left."""
-    for kind, verb in (("container", "rm -f"), ("volume", "rm -f"), ("image", "rmi -f")):
-        listing = {"container": "ps -a --format {{.Names}}", "volume": "volume ls -q"}
-        command = listing.get(kind, "images --format {{.Repository}}:{{.Tag}}")
-        listed = subprocess.run([*client, *command.split()], capture_output=True, check=False)
-        names = [name for name in listed.stdout.decode().split() if PREFIX in name]
-        prefix = ["volume"] if kind == "volume" else []
-        for name in names:
-            argv = [*client, *prefix, *verb.split(), name]
-            subprocess.run(argv, capture_output=True, check=False)
+    """Remove what carries our prefix, whatever a failed test left, and what a run left that was
+    killed and whose process is gone. An image that lost its tag to another has it as a label."""
+    listings = {
+        ("container", "rm"): "ps -a --format {{.Names}}",
+        ("volume", "rm"): "volume ls -q",
+        ("image", "rm"): "images --format {{.Repository}}:{{.Tag}}",
+        ("image", "rm", ""): "images --format {{.ID}}|{{.Labels}}",
+    }
+    for (kind, verb, *_), listing in listings.items():
+        listed = subprocess.run([*client, *listing.split()], capture_output=True, check=False)
+        for line in listed.stdout.decode().splitlines():
+            if _is_left(line):
+                argv = [*client, kind, verb, "-f", line.partition("|")[0]]
+                subprocess.run(argv, capture_output=True, check=False)
+
+
+def _is_left(line: str) -> bool:
+    """Whether a line names something of this run, or of one that is over."""
+    found = re.search(r"cw-contract-(\d+)", line)
+    return found is not None and (
+        PREFIX in found.group() or not Path("/proc", found.group(1)).exists()
+    )
