@@ -102,8 +102,8 @@ def make_plan(blueprint: Blueprint, observed: Observed) -> Plan:
         {id: p.up for id, p in planned.items()},
         needs_within(blueprint.steps, chosen),
     )
-    nothing: frozenset[str] = frozenset()
-    in_turn = ids_in_order({id: n | order.after.get(id, nothing) for id, n in order.needs.items()})
+    later = {id: order.needs[id] | after for id, after in order.after.items()}
+    in_turn = ids_in_order({**order.needs, **later})
     removals = tuple(_removal(host, name) for host, name in sorted(observed.strays))
     return Plan(
         cloud=blueprint.cloud,

@@ -164,11 +164,12 @@ def order(steps: Mapping[str, Step], planned: Mapping[str, bool], needs: Needs) 
             to = more if link.must_succeed else after
             for id in (link.id, *_own_files(link.id, link.before, steps, needs)):
                 to.setdefault(id, set()).add(link.before)
+    touched = {
+        id: (needs[id] - dropped.get(id, frozenset())) | more.get(id, set())
+        for id in dropped.keys() | more.keys()
+    }
     return Order(
-        needs={
-            id: (wanted - dropped.get(id, frozenset())) | more.get(id, set())
-            for id, wanted in needs.items()
-        },
+        needs={**needs, **touched},  # most sets stay as they are: of thousands a copy costs
         after={id: frozenset(before) for id, before in after.items()},
     )
 
