@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pymysql
 import pytest
 
+from cloudwright.execute.secrets.vault import Vault
+from cloudwright.model.load import load
+from cloudwright.model.renewal import latest
+from cloudwright.plan.certificates import certificates
+from cloudwright.services import SERVICES
 from tests.cloud.tool import Tool, eventually
 from tests.leftovers import remove_labs_in
 
@@ -92,6 +102,43 @@ class Clusters:
         text = self.on(host, "podman exec rabbitmq rabbitmqctl cluster_status --formatter json")
         return len(json.loads(text[text.index("{") :])["running_nodes"])
 
+    def trust(self) -> ssl.SSLContext:
+        """What a client of the clusters trusts."""
+        return ssl.create_default_context(
+            cadata=self.on("ctl-a", "cat /etc/cloudwright/mariadb/ca.pem")
+        )
+
+    def certificate(self, host: str, port: int) -> dict[str, Any]:
+        """What the member that listens there shows, verified for its address."""
+        address = ADDRESSES[host]
+        with (
+            socket.create_connection((address, port), timeout=10) as plain,
+            self.trust().wrap_socket(plain, server_hostname=address) as connection,
+        ):
+            found = connection.getpeercert()
+        assert found
+        return found
+
+    def serials(self) -> dict[tuple[str, int], str]:
+        """The number of the certificate that each member shows now."""
+        places = [(host, port) for host in ("ctl-a", "ctl-b") for port in MEMBERS]
+        return {place: self.certificate(*place)["serialNumber"] for place in places}
+
+    def age_certificates(self, days: int) -> int:
+        """Give each certificate in use a next generation that is this old; says how many."""
+        then = datetime.now(UTC) - timedelta(days=days)
+        cloud = load(self.tool.cloud)
+        vault = Vault(self.tool.state, clock=lambda: then)
+        last = latest(vault.certificates())
+        known = [s for service in SERVICES for s in certificates(service, cloud)]
+        aged = [
+            replace(secret, generation=last[secret.lineage].generation + 1)
+            for secret in known
+            if secret.lineage in last
+        ]
+        vault.values(aged)
+        return len(aged)
+
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
@@ -127,11 +174,68 @@ def test_each_cluster_is_one(clusters: Clusters) -> None:
             told = clusters.on(host, status.format(kind, name))
             ids.add(next(line for line in told.splitlines() if line.startswith("Cluster ID:")))
             assert "Status: cluster member" in told
-            assert told.count("(tcp:") + told.count("at tcp:") >= 3
+            assert told.count("(ssl:") + told.count("at ssl:") >= 3
         assert len(ids) == 1
 
 
 def test_nothing_is_left_to_do(clusters: Clusters) -> None:
+    clusters.tool.run("plan", *CLUSTERS)
+
+
+MEMBERS = {
+    4567: "mariadb",
+    5671: "rabbitmq",
+    6641: "ovn-nb-db",
+    6642: "ovn-sb-db",
+    6643: "ovn-nb-db",
+    6644: "ovn-sb-db",
+}
+"""Port → the container whose name its certificate has. Members of the queue speak with nobody who
+has no certificate (25672)."""
+
+
+@pytest.mark.parametrize("port", sorted(MEMBERS))
+def test_members_speak_tls_as_themselves(clusters: Clusters, port: int) -> None:
+    for host in ("ctl-a", "ctl-b"):
+        names = clusters.certificate(host, port)["subjectAltName"]
+        assert ("DNS", f"{MEMBERS[port]}.{host}") in names
+
+
+def test_nobody_is_let_in_without_tls(clusters: Clusters) -> None:
+    with pytest.raises(OSError):
+        socket.create_connection((ADDRESSES["ctl-a"], 5672), timeout=10)
+    clusters.sql("ctl-a", "CREATE USER watched@'%' IDENTIFIED BY 'x' REQUIRE SSL")
+    asked = {"host": ADDRESSES["ctl-a"], "user": "watched", "password": "x"}
+    with pytest.raises(pymysql.OperationalError, match="Access denied"):
+        pymysql.connect(**asked, ssl_disabled=True)
+    trusted = clusters.trust()
+    pymysql.connect(**asked, ssl=trusted).close()
+    with pytest.raises(pymysql.OperationalError, match="certificate verify failed"):
+        pymysql.connect(**asked, ssl=ssl.create_default_context())
+    clusters.sql("ctl-a", "DROP USER watched@'%'")
+    lists = "podman exec ovn-nb-db ovn-nbctl --timeout=5 --db={} {} ls-list"
+    keys = "-p /etc/cloudwright/tls.key -c /etc/cloudwright/tls.crt -C /etc/cloudwright/ca.pem"
+    remote = f"{ADDRESSES['ctl-a']}:6641"
+    refused = lists.format(f"tcp:{remote}", "") + " 2>/dev/null || echo refused"
+    assert clusters.on("witness", refused).endswith("refused\n")
+    clusters.on("witness", lists.format(f"ssl:{remote}", f"--no-leader-only {keys}"))
+
+
+def test_old_certificates_are_renewed_and_no_member_is_restarted(clusters: Clusters) -> None:
+    running = (
+        "podman ps --format '{{.Names}} {{.ID}}' | grep -E '^(mariadb|rabbitmq|ovn-[a-z-]*) '"
+    )
+    before = {host: clusters.on(host, running) for host in ADDRESSES}
+    serials = clusters.serials()
+    aged = clusters.age_certificates(days=600)
+    assert aged > 10
+    assert "it from" in clusters.tool.run("status", status=1)
+    clusters.tool.run("apply", "--yes", *CLUSTERS)
+    assert {host: clusters.on(host, running) for host in ADDRESSES} == before
+    renewed = clusters.serials()
+    assert all(renewed[place] != serial for place, serial in serials.items())
+    assert clusters.ready("ctl-a", "ctl-b") == ["ctl-a", "ctl-b"]
+    assert clusters.queue_members("witness") == 3
     clusters.tool.run("plan", *CLUSTERS)
 
 

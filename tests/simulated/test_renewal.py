@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudwright.execute.simulated import SimulatedWorld
+from cloudwright.plan.certificates import in_use
+from cloudwright.plan.difference import Observed
 from cloudwright.plan.steps import ReadAgain, RunContainer, WriteFiles
 from tests.simulated.fleet import (
     Wanted,
@@ -72,6 +74,25 @@ def test_a_run_that_was_cut_is_resumed_with_the_same_certificates(tmp_path: Path
         assert outcome is None or outcome.is_whole
         assert world.broken == []
         assert_same(world, RENEWED, pure)
+
+
+def test_a_host_uses_the_old_certificate_until_it_has_the_new_one(tmp_path: Path) -> None:
+    world = fresh(THREE, tmp_path)
+    assert generations_in_use(world) == {1}
+    world.begin_run()
+    world.kill_at = 60
+    apply(world, RENEWED, tmp_path)
+    assert generations_in_use(world) == {1, 2}
+    world.begin_run()
+    apply(world, RENEWED, tmp_path)
+    assert generations_in_use(world) == {2}
+    assert not in_use(everything(RENEWED), Observed())
+
+
+def generations_in_use(world: SimulatedWorld) -> set[int]:
+    blueprint, _ = planned(world, RENEWED)
+    used = in_use(blueprint, world.observe(blueprint))
+    return {generation for lineage, generation in used if lineage.startswith("tls/")}
 
 
 def test_nobody_else_has_a_containers_key() -> None:

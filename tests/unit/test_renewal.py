@@ -36,9 +36,9 @@ def test_less_than_a_third_left_is_old(day: int, generation: int) -> None:
 def test_the_last_generation_decides() -> None:
     both = [kept("a", 2, MADE + 250 * DAY, 300), kept("a", 1, MADE, 300), kept("b", 1, MADE, 900)]
     assert generations(both, MADE + 260 * DAY) == {"a": 2, "b": 1}
-    first = first_to_end(both, ["a", "b"])
+    first = first_to_end(both, [("a", 2), ("b", 1)])
     assert first and (first.lineage, first.generation) == ("a", 2)
-    assert first_to_end(both, ["c"]) is None
+    assert first_to_end(both, [("c", 1)]) is None
 
 
 def test_other_names_are_another_certificate() -> None:

@@ -38,14 +38,15 @@ def check(path: Path, hosts: bool) -> int:
 async def _check_hosts(path: Path) -> int:
     from cloudwright.execute.look.preflight import preflight
     from cloudwright.execute.session import open_session
-    from cloudwright.model.renewal import first_to_end
+    from cloudwright.model.renewal import first_to_end, latest
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES) as session:
         world, blueprint = await session.world(), await session.blueprint()
         findings = await preflight(session.fleet, session.cloud, world, blueprint)
-        used = {secret.lineage for secret in blueprint.secrets.values()}
-        first = first_to_end(session.vault.certificates(), used)
+        last = latest(session.vault.certificates())
+        used = {s.lineage for s in blueprint.secrets.values()} & last.keys()
+        first = first_to_end(last.values(), [(name, last[name].generation) for name in used])
         now = session.now
     rows = [(f.host, f.subject, f.severity, f.text, f.hint) for f in findings]
     click.echo(columns(("HOST", "WHAT", "", "FOUND", "HINT"), rows))

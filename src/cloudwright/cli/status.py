@@ -35,14 +35,14 @@ async def _status(path: Path, as_json: bool) -> int:
     from cloudwright.execute.look.status import status_of
     from cloudwright.execute.session import open_session
     from cloudwright.model.renewal import first_to_end
+    from cloudwright.plan.certificates import in_use
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
-        blueprint, _, plan = await session.plan()
+        blueprint, observed, plan = await session.plan()
         rows = await status_of(session.fleet, session.cloud, blueprint, plan)
         lost = session.fleet.lost
-        used = {secret.lineage for secret in blueprint.secrets.values()}
-        first = first_to_end(session.vault.certificates(), used)
+        first = first_to_end(session.vault.certificates(), in_use(blueprint, observed))
         now = session.now
     if as_json:
         click.echo(json.dumps(_whole(rows, plan, lost, first), indent=2))

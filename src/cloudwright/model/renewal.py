@@ -35,10 +35,11 @@ def latest(kept: Iterable[Kept]) -> Mapping[str, Kept]:
     return found
 
 
-def first_to_end(kept: Iterable[Kept], used: Iterable[str]) -> Kept | None:
-    """Of the certificates of these lineages, the one that ends first; None when there is none."""
-    last, wanted = latest(kept), frozenset(used)
-    return min((one for k, one in last.items() if k in wanted), key=lambda o: o.ends, default=None)
+def first_to_end(kept: Iterable[Kept], used: Iterable[tuple[str, int]]) -> Kept | None:
+    """Of these certificates (lineage and generation) the one that ends first; None without any."""
+    wanted = frozenset(used)
+    found = (one for one in kept if (one.lineage, one.generation) in wanted)
+    return min(found, key=lambda one: one.ends, default=None)
 
 
 def generations(kept: Iterable[Kept], now: datetime) -> Mapping[str, int]:

@@ -168,6 +168,11 @@ def find_placeholders(text: str) -> set[str]:
     return {m[0] for m in _PLACEHOLDER.finditer(text)}
 
 
+def find_keys(text: str) -> set[str]:
+    """What the vault keeps each secret of `text` under."""
+    return {m[0][len("⟦secret:") : -1].partition("#")[0] for m in _PLACEHOLDER.finditer(text)}
+
+
 def without_secrets(text: str) -> str:
     """`text` with a word in each placeholder's place: of the form that a value would have."""
     return _PLACEHOLDER.sub("secret", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from cloudwright.errors import HostError, StepFailed, Unreachable
@@ -319,7 +319,11 @@ def _directory(action: WriteFiles) -> str:
 def _config(host: SimulatedHost, action: WriteFiles) -> judge.Config | None:
     found = host.found(_directory(action))
     sums = {file.name: sum_of(file.text) for file in action.files}
-    return judge.config_of(action, sums, found) if found else None
+    if found is None:
+        return None
+    config = judge.config_of(action, sums, found)
+    there = host.files[_directory(action)]
+    return replace(config, found=tuple(there[name] for name in config.others))
 
 
 def _config_beside(host: SimulatedHost, step: Step, blueprint: Blueprint) -> judge.Config | None:
