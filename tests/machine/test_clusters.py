@@ -338,3 +338,49 @@ def test_without_a_witness_neither_of_two_halves_writes(clusters: Clusters) -> N
         lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
     )
     assert 300 not in clusters.rows("ctl-a") | clusters.rows("ctl-b")
+
+
+def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
+    clusters: Clusters,
+) -> None:
+    """A person's word founds the database from a minority; who was said to be dead comes back
+    with changes that nobody else has, and throws them away instead of founding beside it."""
+    old = _history(clusters, "ctl-a")
+    clusters.write("ctl-a", 400)
+    clusters.tool.run("lab", "kill", "site:a")
+    eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
+    clusters.write("ctl-b", 402)
+    clusters.tool.run("lab", "kill", "site:b", "site:w")
+    clusters.tool.run("lab", "boot", "site:a")
+    waits = "podman logs mariadb 2>&1 | grep -o 'waits: .*' | tail -1"
+    eventually(
+        lambda: "ctl-b must say what it holds" in clusters.on("ctl-a", waits, check=False),
+        seconds=SECONDS,
+        what="the first member back to wait for the other",
+    )
+    words = ("recover", "--without", "ctl-b", "--wait", str(SECONDS))
+    assert "nobody was told" in clusters.tool.run(*words, "--statement", "ctl-a is dead", status=2)
+    assert clusters.ready("ctl-a") == []
+    said = clusters.tool.run(*words, "--statement", "ctl-b is dead")
+    assert "ctl-a knows most of those that answer" in said
+    eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the survivor")
+    clusters.write("ctl-a", 401)
+    new = _history(clusters, "ctl-a")
+    assert new != old
+    clusters.tool.run("lab", "boot", "site:b", "site:w")
+    eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
+    )
+    assert _history(clusters, "ctl-b") == new
+    assert clusters.rows("ctl-a") == clusters.rows("ctl-b") >= {400, 401}
+    assert 402 not in clusters.rows("ctl-b")  # given up with the word that ctl-b is dead
+
+
+def test_nobody_goes_without_a_member_that_lives(clusters: Clusters) -> None:
+    words = ("recover", "--without", "ctl-b", "--statement", "ctl-b is dead")
+    assert "part of a whole cluster" in clusters.tool.run(*words, status=3)
+
+
+def _history(clusters: Clusters, host: str) -> object:
+    asked = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
+    return clusters.sql(host, asked + "'wsrep_cluster_state_uuid'")

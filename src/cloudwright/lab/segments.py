@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -63,6 +63,12 @@ async def unplug(machine: Host, host: LabHost) -> None:
         f"for cable in {names}; do ip link delete $cable 2>/dev/null; done; "
         f"ip netns delete {host.container} 2>/dev/null; true"
     )
+
+
+async def silence(machine: Host, hosts: Sequence[LabHost]) -> None:
+    """Let no packet in or out of `hosts` any more; `plug` gives each new cables."""
+    cables = [nic.cable for host in hosts for nic in host.nics]
+    await _ip(machine, [f"link set {cable} down" for cable in cables])
 
 
 async def plugged(machine: Host, spec: LabSpec) -> frozenset[str]:

@@ -107,10 +107,14 @@ async def kill(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
     """Cut the power of hosts (a name, or `site:NAME`) at once: nothing in them gets to say
     goodbye. Their disks stay; one that is off stays off."""
     there = await containers.found(machine, spec.id)
-    doomed = [h.container for h in spec.chosen(names) if h.name in there and there[h.name].running]
+    doomed = [h for h in spec.chosen(names) if h.name in there and there[h.name].running]
     if doomed:
-        await machine.run(f"podman kill --signal KILL {' '.join(doomed)}")
-        await machine.run(f"podman wait {' '.join(doomed)}", check=False)
+        # A dead machine is silent. This one's kernel would answer for it: refuse connections and
+        # end those that were open, which is far kinder to whoever has to notice.
+        await segments.silence(machine, doomed)
+        names = " ".join(host.container for host in doomed)
+        await machine.run(f"podman kill --signal KILL {names}")
+        await machine.run(f"podman wait {names}", check=False)
 
 
 async def boot(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:

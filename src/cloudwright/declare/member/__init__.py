@@ -15,6 +15,10 @@ COMMAND = f"python3 -u {DIRECTORY}/agent.py"
 READY = "/ready"
 """Answered with 200 exactly while the member may be used."""
 
+ASK = ("python3", f"{DIRECTORY}/ask.py")
+"""In a member's container: `state` says as JSON what it holds and waits for; `dead NAME...` tells
+it that those members are dead."""
+
 
 def program(
     at: At,
@@ -37,10 +41,15 @@ def program(
         "secret": at.password("cluster/members"),
         **settings,
     }
-    agent = resource(__name__, "program", "agent.py")
     own = resource(package, "program", adapter)
+    shared = {
+        name: File(
+            content=resource(__name__, "program", name), path=f"{DIRECTORY}/{name}", mode="0644"
+        )
+        for name in ("agent.py", "agreement.py", "statements.py", "ask.py")
+    }
     return {
-        "agent.py": File(content=agent, path=f"{DIRECTORY}/agent.py", mode="0644"),
+        **shared,
         "adapter.py": File(content=own, path=f"{DIRECTORY}/adapter.py", mode="0644"),
         "member.json": File(
             content=json.dumps(told, indent=1, ensure_ascii=False) + "\n",

@@ -21,6 +21,8 @@ KEPT = (
     r"\.sst",
     r"grastate\.dat",
     r"cloudwright\.view",
+    r"cloudwright\.dead",
+    r"cloudwright\.left",
 )
 """Endings of the files that a transfer of the whole state leaves alone where it arrives."""
 

@@ -48,70 +48,21 @@ LEAVE_SECONDS = 15.0
 STOP_SECONDS = 60
 """How long a stuck server may take to stop before it is killed."""
 
-FRESH = -1
-"""The position of a member that holds nothing."""
-
-DOWN, FOUNDING, UP = "down", "founding", "up"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a member says of itself.
-
-    `history` names the line of changes that its data belongs to (empty: it has none);
-    `position` counts them; `view` holds the members of the last whole cluster that it was in.
-    """
-
-    name: str
-    state: str
-    history: str
-    position: int
-    view: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Join:
-    """Start as a member of the cluster that is there."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Start the cluster, alone for now."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Start nothing yet; `reason` is for a person."""
-
-    reason: str
-
-
-Decision = Join | Found | Wait
-
-
-def decide(own: Told, told: Mapping[str, Told], members: tuple[str, ...]) -> Decision:
-    """What a member whose server is down does, given what the others that answered `told`.
-
-    Found only when every member of every last whole cluster that anybody remembers has spoken,
-    none is up, and this one knows most (the first in `members` of those that know alike). All who
-    decide from the same answers agree; a later whole cluster than those remembered would have had
-    one of them in it, who would remember it.
-    """
-    spoken = {**told, own.name: own}
-    founders = sorted(n for n, t in told.items() if t.state == FOUNDING)
-    if any(t.state == UP for t in told.values()):
-        return Join()
-    if founders:
-        return Wait(f"{founders[0]} founds the cluster")
-    views = [set(t.view or members) for t in spoken.values()]
-    missing = sorted(set().union(*views) & set(members) - spoken.keys())
-    if missing:
-        return Wait(f"{', '.join(missing)} must say what it holds")
-    histories = {t.history for t in spoken.values() if t.position != FRESH}
-    if len(histories) > 1:
-        return Wait(f"the members' data differ in origin: {', '.join(sorted(histories))}")
-    best = max(spoken.values(), key=lambda t: (t.position, -members.index(t.name)))
-    return Found() if best.name == own.name else Wait(f"{best.name} knows most and comes first")
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+# Files beside this one.
+import statements  # noqa: E402
+from agreement import (  # noqa: E402
+    DOWN,
+    FOUNDING,
+    FRESH,
+    UP,
+    Found,
+    Join,
+    Told,
+    Wait,
+    decide,
+)
 
 
 class Adapter(Protocol):
@@ -119,17 +70,20 @@ class Adapter(Protocol):
 
     `rejoins`: a member that holds something starts at once, since the servers themselves agree;
     only who founds is settled here. `has_users`: somebody is sent to one member, the first that
-    is ready, and must be handed over to another before it stops.
+    is ready, and must be handed over to another before it stops. `kept` is a directory that lasts
+    as long as what it holds; None where a person's word changes nothing.
     """
 
     rejoins: bool
     has_users: bool
+    kept: Path | None
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """History, position and last view of what this member holds; its server is down."""
 
-    def command(self, found: bool) -> list[str]:
-        """Prepare to found or to join, and give the arguments of the server."""
+    def command(self, found: bool, anew: bool) -> list[str]:
+        """Prepare to found or to join, and give the arguments of the server; `anew`: what it holds
+        begins a new history, so that nobody of the old one is taken for one of its members."""
 
     def is_up(self) -> bool:
         """Whether the server is a member of a whole cluster that others may join."""
@@ -196,7 +150,7 @@ def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
                     self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n", "")
             elif self.path == "/member":
                 told = member.told()
-                body = json.dumps(asdict(told) if told else None).encode()
+                body = json.dumps(_words(told)).encode()
                 nonce = self.headers.get("X-Nonce", "")[:64]
                 self._say(200, body, seal(member.secret, nonce, body))
             else:
@@ -214,6 +168,12 @@ def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
             """Nothing: twice a second for each load balancer would hide everything else."""
 
     return Handler
+
+
+def _words(told: Told | None) -> dict[str, object] | None:
+    """As it goes over the wire: without `left` when empty, which an older agent does not know."""
+    words = asdict(told) if told else None
+    return {k: v for k, v in words.items() if k != "left" or v} if words else None
 
 
 class _Server(ThreadingHTTPServer):
@@ -235,7 +195,8 @@ def ask(address: str, secret: bytes) -> Told | None:
         if not hmac.compare_digest(proof, seal(secret, nonce, body)):
             return None
         data = json.loads(body)
-        return Told(**{**data, "view": tuple(data["view"])}) if data else None
+        lists = {key: tuple(data.get(key, ())) for key in ("view", "left")} if data else {}
+        return Told(**{**data, **lists}) if data else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -250,14 +211,28 @@ def settle(member: Member, addresses: Mapping[str, str]) -> Join | Found:
         while True:
             answers = pool.map(lambda a: ask(a, member.secret), others.values())
             told = {t.name: t for t in answers if t is not None and t.name in others}
-            decision = decide(member.holds, told, tuple(addresses))
+            dead = statements.dead(member.adapter.kept, member.holds.view)
+            decision = decide(member.holds, told, tuple(addresses), dead)
             if not isinstance(decision, Wait):
                 member.founding = isinstance(decision, Found)
+                _remember(member, told, decision)
                 return decision
             if decision.reason != last:
                 last = decision.reason
                 print(f"waits: {last}", flush=True)
             time.sleep(PAUSE_SECONDS)
+
+
+def _remember(member: Member, told: Mapping[str, Told], decision: Join | Found) -> None:
+    """Keep what was given up, before anything is started that depends on it."""
+    kept = member.adapter.kept
+    if kept is None:
+        return
+    left = set(member.holds.left).union(*(t.left for t in told.values()))
+    if isinstance(decision, Found) and decision.without:
+        left.add(member.holds.history)
+    statements.give_up(kept, left)
+    member.holds = replace(member.holds, left=tuple(sorted(left)))
 
 
 def load_adapter(path: str, settings: Mapping[str, object]) -> Adapter:
@@ -272,9 +247,8 @@ def load_adapter(path: str, settings: Mapping[str, object]) -> Adapter:
 
 def main() -> int:
     """Serve what this member holds, settle who founds, then be the server's parent."""
-    here = Path(__file__).parent
-    settings = json.loads((here / "member.json").read_text())
-    adapter = load_adapter(str(here / "adapter.py"), settings)
+    settings = json.loads((HERE / "member.json").read_text())
+    adapter = load_adapter(str(HERE / "adapter.py"), settings)
     member = Member(
         secret=settings["secret"].encode(),
         adapter=adapter,
@@ -288,7 +262,9 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # there is no server to stop
         decision = settle(member, addresses)
         print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)
-        code = run(member, adapter.command(isinstance(decision, Found)), addresses)
+        anew = member.holds.history in member.holds.left
+        command = adapter.command(isinstance(decision, Found), anew)
+        code = run(member, command, addresses)
         if code is not None:
             return code
         member.founding = False
@@ -298,7 +274,8 @@ def main() -> int:
 def look(name: str, adapter: Adapter) -> Told:
     """What the member `name` holds while its server is down."""
     history, position, view = adapter.look()
-    return Told(name=name, state=DOWN, history=history, position=position, view=view)
+    left = statements.given_up(adapter.kept)
+    return Told(name=name, state=DOWN, history=history, position=position, view=view, left=left)
 
 
 def run(member: Member, command: list[str], addresses: Mapping[str, str]) -> int | None:

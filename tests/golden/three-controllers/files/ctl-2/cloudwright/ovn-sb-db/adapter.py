@@ -22,6 +22,7 @@ class Adapter:
     """
 
     has_users = False
+    kept = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._database = Path(settings["database"])
@@ -42,7 +43,7 @@ class Adapter:
             return "", FRESH, ()
         return "", self._position() if self._is_former() else 0, ()
 
-    def command(self, found: bool) -> list[str]:
+    def command(self, found: bool, anew: bool) -> list[str]:
         """Make the database when it is missing, in a place where half of it is not mistaken."""
         former = self._is_former()
         if former or not self._is_there():

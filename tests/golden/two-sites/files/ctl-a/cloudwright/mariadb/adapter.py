@@ -57,7 +57,7 @@ class Adapter:
     has_users = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._data = Path(settings["data"])
+        self._data = self.kept = Path(settings["data"])
         self._fresh = settings["fresh"]
         self._socket = settings["socket"]
         self._user = settings["monitor"]
@@ -79,11 +79,17 @@ class Adapter:
         self._start = [f"--wsrep-start-position={history}:{position}"] if known else []
         return history, position if history else FRESH, _view(self._data)
 
-    def command(self, found: bool) -> list[str]:
-        """mariadbd; the founder's cluster is new, and its word that it may be is given here."""
+    def command(self, found: bool, anew: bool) -> list[str]:
+        """mariadbd; the founder's cluster is new, and its word that it may be is given here.
+
+        Without its state a founder's server makes a new history of the same data.
+        """
         if not found:
             return ["mariadbd", *self._start]
         state = self._data / STATE
+        if anew:
+            state.unlink(missing_ok=True)
+            return ["mariadbd", "--wsrep-new-cluster"]
         if state.exists():
             text = state.read_text()
             _write(state, re.sub(r"(?m)^safe_to_bootstrap:.*", "safe_to_bootstrap: 1", text))

@@ -1,0 +1,93 @@
+"""`recover` shows what every member holds after a power cut, and passes on a person's word."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudwright.cli.options import columns, tell_lost, with_cloud
+
+if TYPE_CHECKING:
+    from cloudwright.operations.recover import MemberState
+
+
+@click.command()
+@click.option(
+    "--without", multiple=True, metavar="HOST", help="A host that is dead, and may know more."
+)
+@click.option("--statement", help="What would have to be typed, instead of being asked for it.")
+@click.option(
+    "--wait", default=300.0, show_default=True, help="Seconds to let the members settle."
+)
+@with_cloud
+def recover(path: Path, without: tuple[str, ...], statement: str | None, wait: float) -> int:
+    """Show what each member of CLOUD's clusters holds and waits for, and wait while they settle.
+
+    After a power cut they agree by themselves who knows most, once all are back. When one never
+    comes back, say so with --without: changes that only it had are lost then. That is refused
+    while a whole cluster is there, or when that host gives a sign of life. Exits 1 when the
+    database is not whole at the end.
+    """
+    return asyncio.run(_recover(path, without, statement, wait))
+
+
+async def _recover(
+    path: Path, without: tuple[str, ...], statement: str | None, wait: float
+) -> int:
+    from cloudwright.execute.recover.members import Members
+    from cloudwright.execute.recover.others import others
+    from cloudwright.execute.session import open_session
+    from cloudwright.operations.recover import all_up, can_go_without, meaning
+    from cloudwright.services import SERVICES
+
+    async with open_session(path, SERVICES, whole=False) as session:
+        tell_lost(session.fleet.lost)
+        members = Members(cloud=session.cloud, fleet=session.fleet)
+        found, rest = await asyncio.gather(members.states(), others(session.fleet, session.cloud))
+        click.echo(_table(found))
+        click.echo(columns(("HOST", "CLUSTER", "SAYS"), rest))
+        click.echo("\n".join(meaning(found)))
+        if without:
+            _confirm(without, statement, can_go_without(found, without))
+            await members.go_without(without)
+            click.echo("the others know; they found the cluster without")
+        if not all_up([one for one in found if one.host not in without]):
+            found = await members.settle(wait, without, click.echo)
+            click.echo("\n".join(meaning(found)))
+        return 0 if all_up([one for one in found if one.host not in without]) else 1
+
+
+def _table(found: tuple[MemberState, ...]) -> str:
+    rows = [
+        (
+            one.host,
+            one.state,
+            "-" if one.position is None else str(one.position),
+            one.history[:8] or "-",
+            ", ".join(one.view) or "-",
+            one.waits or one.why,
+        )
+        for one in found
+    ]
+    header = ("DATABASE ON", "STATE", "POSITION", "HISTORY", "LAST WHOLE WITH", "WAITS")
+    return columns(header, rows)
+
+
+def _confirm(dead: tuple[str, ...], given: str | None, why: str) -> None:
+    from cloudwright.errors import UnsafePlan
+    from cloudwright.operations.recover import statement
+
+    if why:
+        raise UnsafePlan("nobody was told anything", why=why)
+    wanted = statement(dead)
+    if given is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"no terminal to ask on: give --statement '{wanted}'")
+        click.echo("Changes that only they have are lost, and they may never found again.")
+        given = click.prompt(f"Type '{wanted}' to go on")
+    if given != wanted:
+        raise click.UsageError(f"that was not '{wanted}'; nobody was told anything")

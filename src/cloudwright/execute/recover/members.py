@@ -1,0 +1,110 @@
+"""Asks the database's members what they hold, waits while they settle, passes a word on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cloudwright.declare.member import ASK
+from cloudwright.errors import CloudError, CommandFailed, UnsafePlan
+from cloudwright.execute.host.fleet import Fleet
+from cloudwright.model.cloud import Cloud
+from cloudwright.operations.recover import MemberState, all_up, can_go_without
+
+CONTAINER = "mariadb"
+POLL_SECONDS = 2.0
+STATE_SECONDS = 20.0
+
+KNOCK = (
+    "timeout 3 bash -c ': </dev/tcp/{address}/{port}' 2>/dev/null || "
+    "ping -c 1 -W 2 {address} >/dev/null 2>&1"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Members:
+    """The database's members of a cloud; `fleet` has the hosts that could be reached."""
+
+    cloud: Cloud
+    fleet: Fleet
+
+    async def states(self) -> tuple[MemberState, ...]:
+        """What each says, asked side by side."""
+        hosts = [host.name for host in self.cloud.hosts_with("control")]
+        return tuple(await asyncio.gather(*(self._state(host) for host in hosts)))
+
+    async def settle(
+        self, seconds: float, without: Sequence[str], tell: Callable[[str], None]
+    ) -> tuple[MemberState, ...]:
+        """Wait until all but `without` are up, telling what each waits for as that changes.
+
+        Returns the last states, up or not, after `seconds` at most.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        told: dict[str, str] = {}
+        while True:
+            found = await self.states()
+            for one in found:
+                words = one.waits or one.state
+                if told.get(one.host) != words:
+                    told[one.host] = words
+                    tell(f"{one.host}: {words}")
+            wanted = [one for one in found if one.host not in without]
+            if all_up(wanted) or loop.time() > deadline:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def go_without(self, dead: Sequence[str]) -> None:
+        """Tell every member that answers that `dead` are dead.
+
+        Raises UnsafePlan, with nobody told, when one of them gives a sign of life to this machine
+        or to any host that answers, or when a whole cluster is there.
+        """
+        if why := can_go_without(await self.states(), dead):
+            raise UnsafePlan("nobody was told anything", why=why)
+        for host in dead:
+            if seen := await self._seen_alive(host):
+                raise UnsafePlan(
+                    f"{host} gives a sign of life",
+                    why=seen,
+                    hint="switch it off, or let it come back: what it holds may be needed",
+                )
+        for state in await self.states():
+            if state.host not in dead and state.state != "silent":
+                words = [*ASK, "dead", *dead]
+                done = await self.fleet.engine(state.host).exec(CONTAINER, words)
+                if done.exit_code:
+                    raise UnsafePlan(f"{state.host} does not take that word", why=done.output)
+
+    async def _state(self, host: str) -> MemberState:
+        try:
+            async with asyncio.timeout(STATE_SECONDS):
+                done = await self.fleet.engine(host).exec(CONTAINER, [*ASK, "state"])
+            if done.exit_code:
+                raise CommandFailed("ask.py state", done.exit_code, done.output, where=host)
+            said = json.loads(done.output.strip().splitlines()[-1])
+        except (CloudError, TimeoutError, ValueError, IndexError) as err:
+            text = str(err) or type(err).__name__
+            return MemberState(host=host, state="silent", why=text.splitlines()[0])
+        return MemberState(
+            host=host,
+            state=said["state"],
+            history=said.get("history", ""),
+            position=said.get("position"),
+            view=tuple(said.get("view", ())),
+            waits=said["waits"],
+        )
+
+    async def _seen_alive(self, dead: str) -> str:
+        """Who gets an answer from the host `dead`, by SSH's port or by ping; empty for nobody."""
+        if dead in self.fleet.members:
+            return f"this machine is logged in to {dead}"
+        host = self.cloud.host(dead)
+        command = KNOCK.format(address=host.address, port=host.ssh.port)
+        for name, member in self.fleet.members.items():
+            if (await member.host.run(command, check=False, timeout=10)).status == 0:
+                return f"{name} gets an answer from {host.address}"
+        return ""
