@@ -113,7 +113,7 @@ class Member:
     @property
     def name(self) -> str:
         """Its own name."""
-        return self.holds.name
+        return str(self.holds.name)
 
     def told(self) -> Told | None:
         """What to tell the others now; nothing while the server runs and is not whole, since what
