@@ -1,8 +1,29 @@
-"""What holds in every tier: no test may fail for being slow, so Hypothesis sets no deadline."""
+"""What holds in every tier: no test may fail for being slow, so Hypothesis sets no deadline; and
+a failure is told at once, since a run that is ended from outside prints no summary."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+class AtOnce:
+    """Prints why a test failed when it fails."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"{report.nodeid}, {report.when}:", red=True)
+            self._reporter.write_line(report.longreprtext)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(reporter, pytest.TerminalReporter):
+        config.pluginmanager.register(AtOnce(reporter))

@@ -38,9 +38,9 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     directory.mkdir(parents=True, exist_ok=True)
     text = EXAMPLE.read_text().replace("10.64.", NETWORK)
     (directory / "cloud.yaml").write_text(text)
-    if not kept:
-        remove_labs_in(f"{NETWORK}0.")
     tool = Tool(directory)
+    if not tool.state.exists():
+        remove_labs_in(f"{NETWORK}0.")
     tool.run("doctor", "--fix")
     tool.run("images", "build", seconds=1800)
     try:

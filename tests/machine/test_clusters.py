@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pymysql
 import pytest
+from pymysql.constants import ER
 
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.load import load
@@ -29,6 +30,8 @@ from tests.leftovers import remove_labs_in
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
 CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")
 SECONDS = 300
+BEGIN_ANEW = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
+"""What a member answers to a statement that a change of the cluster's members met."""
 REFUSED = "WSREP has not yet prepared|Can't connect"
 
 ADDRESSES = {"ctl-a": "10.67.0.11", "ctl-b": "10.67.0.12", "witness": "10.67.0.13"}
@@ -85,13 +88,23 @@ class Clusters:
             return list(cursor.fetchall())
 
     def write(self, host: str, number: int) -> None:
-        """One row, acknowledged."""
-        self.sql(
-            host,
+        """One row, acknowledged; begun anew where the database says so, as its users do."""
+        statements = (
             "CREATE DATABASE IF NOT EXISTS proof",
             "CREATE TABLE IF NOT EXISTS proof.seen (n INT PRIMARY KEY)",
             f"INSERT INTO proof.seen VALUES ({number})",
         )
+
+        def written() -> bool:
+            try:
+                self.sql(host, *statements)
+            except pymysql.OperationalError as error:
+                if error.args[0] not in BEGIN_ANEW:
+                    raise
+                return False
+            return True
+
+        eventually(written, seconds=SECONDS, what=f"{host} to take a write")
 
     def rows(self, host: str) -> set[object]:
         """Every row that the member of `host` has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from pathlib import Path
 
@@ -74,6 +75,12 @@ def _told(error: Exception, name: str) -> tuple[str, str, str]:
                 f"{name} does not answer",
                 "no answer in time",
                 "see that the host is on and that no firewall is in between",
+            )
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+            return (
+                f"{name} cannot be reached",
+                error.strerror or str(error),
+                "see that the host is on, and that this machine has a route to its address",
             )
         case asyncssh.PermissionDenied():
             return (
