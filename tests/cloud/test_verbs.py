@@ -6,13 +6,15 @@ import asyncio
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cloudwright.execute.sample.guest import make_guest
 from cloudwright.transport.local import LocalHost
-from tests.cloud.tool import Tool, on_terminal
+from tests.cloud.tool import ADDRESS, Tool, eventually, on_terminal
 
 GLANCE_IMAGE = "localhost/cloudwright/glance:2026.2"
 
@@ -51,14 +53,23 @@ def test_logs_shows_the_last_lines(cloud: Tool) -> None:
 
 def test_logs_follows_as_lines_come(cloud: Tool) -> None:
     process = cloud.start("logs", "-f", "-n", "0", "keystone-api", stderr=subprocess.PIPE)
-    assert process.stdout
+    stdout = process.stdout
+    assert stdout
+    seen: list[str] = []
+    reader = threading.Thread(target=lambda: seen.extend(iter(stdout.readline, "")))
+    reader.start()
+
+    def heard() -> bool:
+        # Its server notes each request that it refuses; those before it listened are not shown.
+        httpx.get(f"https://{ADDRESS}:5000/nothing-here", verify=False, trust_env=False)
+        return any("/nothing-here" in line for line in seen)
+
     try:
-        # The load balancer asks every half a second, and Keystone notes each request.
-        cloud.openstack("endpoint", "list")
-        assert process.stdout.readline().strip()
+        eventually(heard, seconds=60, what="a line of what is asked meanwhile")
     finally:
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        reader.join(60)
+        errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130, errors
 
 

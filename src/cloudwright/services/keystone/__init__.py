@@ -88,6 +88,8 @@ def _settings(at: At) -> Ini:
         oslo.cache(at),
         oslo.api_defaults(at),
         {
+            # bcrypt reads no more bytes than these; Keystone warns at every login otherwise.
+            "identity": {"max_password_length": 72},
             "token": {"provider": "fernet", "expiration": 14400},
             "fernet_tokens": {"key_repository": TOKEN_KEYS, "max_active_keys": OLDER + 2},
             "credential": {"key_repository": CREDENTIAL_KEYS},
