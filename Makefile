@@ -10,7 +10,7 @@ QUICK := tests/unit tests/golden tests/simulated
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
 TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
 
-.PHONY: help setup demo test long check format lint quick ready packages golden reference bench bench-hosts bench-scale clean
+.PHONY: help setup demo test long test-ha check format lint quick ready packages golden reference bench bench-hosts bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +34,9 @@ test: lint ready packages ## every test tier, a real cloud included
 
 long: ready packages ## the tests that take minutes each: power cut, destroy, stop and start
 	$(PYTHON) -m pytest -m long
+
+test-ha: ready packages ## every drill on a real cloud over two sites and a witness
+	$(PYTHON) -m pytest tests/ha -m 'ha or not ha' --capture=no
 
 check: lint quick ## format, lint, types, layers and the quick tiers: no network
 

@@ -34,9 +34,10 @@ SQL = (
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """The cloud of one directory."""
+    """The cloud of one directory; `name` is how its `clouds.yaml` calls it."""
 
     directory: Path
+    name: str = HOST
 
     @property
     def cloud(self) -> Path:
@@ -114,10 +115,14 @@ class Tool:
         return time.monotonic() - began
 
     def on_host(self, command: str, *, check: bool = True) -> str:
-        """What a command prints on the lab host, over SSH with the lab's key."""
+        """What a command prints on the only lab host."""
+        return self.at(ADDRESS, command, check=check)
+
+    def at(self, address: str, command: str, *, check: bool = True) -> str:
+        """What a command prints on a lab host, over SSH with the lab's key."""
         lab = self.state / "lab"
         argv = ["ssh", "-i", str(lab / "id_ed25519"), "-o", "BatchMode=yes"]
-        argv += ["-o", f"UserKnownHostsFile={lab / 'known_hosts'}", f"root@{ADDRESS}", command]
+        argv += ["-o", f"UserKnownHostsFile={lab / 'known_hosts'}", f"root@{address}", command]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0 or not check, done.stderr + done.stdout
         return done.stdout
@@ -143,7 +148,7 @@ class Tool:
 
     def openstack_do(self, *words: str) -> str:
         """What the `openstack` client prints."""
-        client = (sys.executable, "-m", "openstackclient.shell", "--os-cloud", "aio")
+        client = (sys.executable, "-m", "openstackclient.shell", "--os-cloud", self.name)
         done = subprocess.run(
             [*client, *words],
             env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.state / "clouds.yaml")},

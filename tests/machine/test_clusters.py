@@ -45,17 +45,7 @@ class Clusters:
 
     def on(self, host: str, command: str, *, check: bool = True) -> str:
         """What a command prints on a lab host."""
-        lab = self.tool.state / "lab"
-        argv = ["ssh", "-i", str(lab / "id_ed25519"), "-o", "BatchMode=yes"]
-        argv += [
-            "-o",
-            f"UserKnownHostsFile={lab / 'known_hosts'}",
-            f"root@{ADDRESSES[host]}",
-            command,
-        ]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0 or not check, done.stderr + done.stdout
-        return done.stdout
+        return self.tool.at(ADDRESSES[host], command, check=check)
 
     def ready(self, *hosts: str) -> list[str]:
         """Those of `hosts` whose database member is whole, as its agent says."""
