@@ -10,7 +10,7 @@ QUICK := tests/unit tests/golden tests/simulated
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
 TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
 
-.PHONY: help setup demo test long test-ha check format lint quick ready packages golden reference bench bench-hosts bench-scale clean
+.PHONY: help setup demo test long test-ha check format lint quick ready packages golden reference bench bench-ha bench-hosts bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -69,6 +69,9 @@ reference: setup ## write docs/reference anew from the code
 
 bench: ready ## measure, on an idle machine, and print a table
 	$(PYTHON) benchmarks/bench.py
+
+bench-ha: ready ## drill a cloud over two sites again and again: times, losses, memory
+	$(PYTHON) benchmarks/ha.py
 
 bench-hosts: setup packages ## how long a look at 100 hosts takes, over real SSH
 	$(PYTHON) benchmarks/no_op_hosts.py

@@ -18,9 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.run import walk
 from cloudwright.execute.simulated import SimulatedWorld
-from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts

@@ -1,0 +1,134 @@
+"""A cloud over two sites and a witness: its apply, its memory, and what users notice of failures.
+
+It makes a lab of its own on an idle machine, drills each failure several times, and prints the
+median and the p95 of the longest time without an answer. Usage: ha.py [--repeats N] [--hours H]
+With `--hours` it goes on drilling in a random order until they are over; the seed is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from measuring import Figure, figure, lab_memory, machine, once, table, tool
+
+from cloudwright.operations.drill.analysis import percentile
+
+ROOT = Path(__file__).parents[1]
+DRILLS = (
+    "lose-site a",
+    "lose-site b",
+    "lose-site w",
+    "partition a b",
+    "partition a b w",
+    "kill-service mariadb",
+    "freeze-service mariadb",
+    "cold-start",
+)
+PASSED = (0, 10)
+
+
+def main() -> int:
+    """Measure and print; 1 when anything acknowledged was lost or two sides wrote."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--hours", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("drills", nargs="*", default=DRILLS)
+    options = parser.parse_args()
+    print(machine())
+    with tempfile.TemporaryDirectory(prefix="cloudwright-bench-") as folder:
+        directory = Path(folder)
+        shutil.copy(ROOT / "examples" / "two-sites.yaml", directory / "cloud.yaml")
+        tool(directory, "lab", "up")
+        try:
+            print(table(applied(directory)))
+            print(f"memory of the lab: {lab_memory():.2f} GiB (goal 12)")
+            reports = [*drilled(directory, options)]
+        finally:
+            tool(directory, "lab", "down", "--data")
+    print(summary(reports))
+    return int(any(unsafe(report) for report in reports))
+
+
+def applied(directory: Path) -> Iterator[Figure]:
+    """From empty hosts to a whole cloud, and once more with nothing to do."""
+    yield figure("apply, five empty hosts", 180, [once(lambda: tool(directory, "apply", "--yes"))])
+    again = [once(lambda: tool(directory, "apply", "--yes")) for _ in range(3)]
+    yield figure("second apply (nothing to do)", 2, again)
+
+
+def drilled(directory: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The report of each drill, each told as it ends."""
+    for words in order(options):
+        done = subprocess.run(
+            [sys.executable, "-m", "cloudwright", "drill", *words.split(), "--wait", "600"],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode not in PASSED:
+            sys.exit(f"drill {words} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        newest = max((directory / ".cloudwright" / "drills").iterdir())
+        report: dict[str, Any] = json.loads((newest / "report.json").read_text())
+        print(
+            f"{words}: {'passed' if report['passed'] else '; '.join(report['wrong'])}", flush=True
+        )
+        yield report
+
+
+def order(options: argparse.Namespace) -> Iterator[str]:
+    """Each drill so often as asked for; then, for some hours, any of them."""
+    for _ in range(options.repeats):
+        yield from options.drills
+    if options.hours:
+        print(f"seed {options.seed}", flush=True)
+        chosen, end = random.Random(options.seed), time.monotonic() + options.hours * 3600
+        while time.monotonic() < end:
+            yield chosen.choice(options.drills)
+
+
+def summary(reports: list[dict[str, Any]]) -> str:
+    """By drill and stream: how often, longest gaps, failed requests; and the return to whole."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for report in reports:
+        for stream in report["streams"]:
+            rows[report["drill"], stream["stream"]].append(stream)
+    lines = [f"{'drill':<36} {'stream':<16} {'n':>3} {'gap median':>10} {'p95':>7} {'failed':>7}"]
+    for (drill, name), found in rows.items():
+        gaps = [one["gap"]["ended"] - one["gap"]["began"] for one in found]
+        failed = sum(one["failed"] for one in found) / sum(one["requests"] for one in found)
+        lines.append(
+            f"{drill:<36} {name:<16} {len(found):>3} {statistics.median(gaps):>9.1f}s "
+            f"{percentile(gaps, 0.95):>6.1f}s {failed:>7.2%}"
+        )
+    for drill in dict.fromkeys(report["drill"] for report in reports):
+        marks = [report["marks"] for report in reports if report["drill"] == drill]
+        whole = [m["whole_at"] - m["mended_at"] for m in marks if m["whole_at"] is not None]
+        told = f"{statistics.median(whole):.1f} s" if whole else "never"
+        lines.append(f"{drill}: whole {told} after the repair ({len(whole)} of {len(marks)})")
+    acknowledged = sum(one["acknowledged"] for r in reports for one in r["writes"])
+    bad = sum(map(unsafe, reports))
+    lines.append(f"{acknowledged} acknowledged writes in {len(reports)} drills; {bad} unsafe")
+    return "\n".join(lines)
+
+
+def unsafe(report: dict[str, Any]) -> bool:
+    """Whether something acknowledged was lost, or two sides took writes."""
+    return report["two_writers"] or any(one["lost"] or one["risen"] for one in report["writes"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
