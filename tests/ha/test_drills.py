@@ -52,6 +52,7 @@ def test_a_site_is_lost(two_sites: Tool) -> None:
         ("kill-service", "mariadb"),
         ("kill-service", "rabbitmq"),
         ("kill-service", "haproxy"),
+        ("freeze-service", "mariadb"),
         ("cold-start",),
     ],
     ids=" ".join,

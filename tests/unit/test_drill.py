@@ -18,6 +18,7 @@ from cloudwright.operations.drill.injury import (
     cold_start,
     cut,
     failure_of,
+    freeze_container,
     kill_container,
     lose_host,
     lose_site,
@@ -201,12 +202,14 @@ def test_an_injury_is_a_failure_of_what_if() -> None:
     assert failure_of(TWO, lose_host(TWO, "witness")).up == {"ctl-a", "ctl-b", "cmp-a", "cmp-b"}
     assert len(failure_of(TWO, cut(TWO, ("a", "b"))).sides) == 2
     assert failure_of(TWO, cold_start(TWO)).up == set()
-    killed = kill_container(TWO, "mariadb", "ctl-a")
-    assert forecast(TWO, SERVICES, failure_of(TWO, killed)).survives
+    for hurt in (kill_container, freeze_container):
+        one = hurt(TWO, "mariadb", "ctl-a")
+        assert forecast(TWO, SERVICES, failure_of(TWO, one)).survives
     for wrong in (
         lambda: lose_site(TWO, "c"),
         lambda: cut(TWO, ("a",)),
         lambda: kill_container(TWO, "mariadb", "nowhere"),
+        lambda: freeze_container(TWO, "mariadb", "nowhere"),
     ):
         with pytest.raises(InvalidCloud):
             wrong()

@@ -98,6 +98,22 @@ def kill_service(path: Path, container: str, host: str | None, **options: object
     return _run(path, chosen, options)
 
 
+@drill.command("freeze-service")
+@click.argument("container")
+@click.option("--on", "host", help="The host [the first controller].")
+@_options
+def freeze_service(path: Path, container: str, host: str | None, **options: object) -> int:
+    """Stop every process of CONTAINER on one host where it stands, as one that hangs."""
+    from cloudwright.operations.drill import injury
+
+    def chosen(cloud: Cloud) -> Injury:
+        return injury.freeze_container(
+            cloud, container, host or cloud.hosts_with("control")[0].name
+        )
+
+    return _run(path, chosen, options)
+
+
 def _run(path: Path, choose: Callable[[Cloud], Injury], options: dict[str, object]) -> int:
     from cloudwright.cli.drill_run import run_drill
     from cloudwright.lab.injector import has_lab

@@ -124,7 +124,7 @@ class Drill:
         finally:
             mended_from = self._clock()
             self._say("repairs")
-            await mend(self.injector, self.injury)
+            await mend(self.session.fleet, self.injector, self.injury)
         mended_at = self._clock()
         whole_at = await self._until_whole(whole, bench)
         await asyncio.sleep(self.times.after)

@@ -11,10 +11,18 @@ from typing import Protocol
 from cloudwright.errors import CloudError, HostError, Missing
 from cloudwright.execute.host.fleet import Fleet, open_fleet
 from cloudwright.model.cloud import Cloud
-from cloudwright.operations.drill.injury import Cut, Injury, KillContainer, LoseHosts
+from cloudwright.operations.drill.injury import (
+    Cut,
+    FreezeContainer,
+    Injury,
+    KillContainer,
+    LoseHosts,
+)
 
 BOOT_SECONDS = 600.0
 POLL_SECONDS = 2.0
+ALL_INSIDE = "pkill -{} --ns {} --nslist pid ."
+"""A signal to every process in the PID namespace of one (pkill(1))."""
 
 
 class Injector(Protocol):
@@ -87,10 +95,12 @@ async def injure(fleet: Fleet, injector: Injector, injury: Injury) -> None:
         case Cut(sites=sites):
             await injector.cut(sites)
         case KillContainer(container=container, host=host):
-            await _kill(fleet, host, container)
+            await _signal(fleet, host, container, "kill -KILL {}")
+        case FreezeContainer(container=container, host=host):
+            await _signal(fleet, host, container, ALL_INSIDE.format("STOP", "{}"))
 
 
-async def mend(injector: Injector, injury: Injury) -> None:
+async def mend(fleet: Fleet, injector: Injector, injury: Injury) -> None:
     """Undo it; whatever died is left to come back by itself."""
     match injury:
         case LoseHosts(hosts=hosts):
@@ -99,10 +109,13 @@ async def mend(injector: Injector, injury: Injury) -> None:
             await injector.join(sites)
         case KillContainer():
             pass
+        case FreezeContainer(container=container, host=host):
+            await _signal(fleet, host, container, ALL_INSIDE.format("CONT", "{}"))
 
 
-async def _kill(fleet: Fleet, host: str, container: str) -> None:
-    """By its process, not by the engine, which would take that for a wish to have it stopped."""
+async def _signal(fleet: Fleet, host: str, container: str, command: str) -> None:
+    """To its first process, not by the engine, which takes a signal for a wish to have it stopped
+    and knows a frozen container as a paused one."""
     kind = (await fleet.engine(host).version()).kind
-    script = f"kill -KILL $({kind} inspect --format '{{{{.State.Pid}}}}' {container})"
-    await fleet.host(host).run(script)
+    script = f"first=$({kind} inspect --format '{{{{.State.Pid}}}}' {container}) && "
+    await fleet.host(host).run(script + command.format('"$first"'))

@@ -34,7 +34,16 @@ class KillContainer:
     host: str
 
 
-Injury = LoseHosts | Cut | KillContainer
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FreezeContainer:
+    """Every process of one container, by SIGSTOP: it holds its connections and answers nobody."""
+
+    label: str
+    container: str
+    host: str
+
+
+Injury = LoseHosts | Cut | KillContainer | FreezeContainer
 
 
 def lose_site(cloud: Cloud, site: str) -> LoseHosts:
@@ -61,28 +70,39 @@ def cut(cloud: Cloud, sites: tuple[str, ...]) -> Cut:
 
 def kill_container(cloud: Cloud, container: str, host: str) -> KillContainer:
     """The death of one container's process; InvalidCloud for a host that is not there."""
-    if not any(one.name == host for one in cloud.hosts):
-        known = ", ".join(one.name for one in cloud.hosts)
-        raise InvalidCloud(
-            (Problem(file="cloud.yaml", text=f"no host is called {host}", hint=known),)
-        )
-    return KillContainer(
-        label=f"kill-service {container} on {host}", container=container, host=host
-    )
+    _must_be_there(cloud, host)
+    label = f"kill-service {container} on {host}"
+    return KillContainer(label=label, container=container, host=host)
+
+
+def freeze_container(cloud: Cloud, container: str, host: str) -> FreezeContainer:
+    """One container that hangs; InvalidCloud for a host that is not there."""
+    _must_be_there(cloud, host)
+    label = f"freeze-service {container} on {host}"
+    return FreezeContainer(label=label, container=container, host=host)
 
 
 def failure_of(cloud: Cloud, injury: Injury) -> Failure:
     """The same failure as `what-if` has it: what is lost is lost until somebody repairs it.
 
-    The death of a process loses nothing: the host's engine starts it again.
+    The death of a process loses nothing: the host's engine starts it again. Nor does one that
+    hangs: the others go on without it.
     """
     match injury:
         case LoseHosts(hosts=hosts):
             return lose(cloud, tuple(f"host:{host}" for host in hosts))
         case Cut(sites=sites):
             return partition(cloud, "|".join(sites))
-        case KillContainer(label=label):
+        case KillContainer(label=label) | FreezeContainer(label=label):
             return Failure(label=label, sides=(frozenset(h.name for h in cloud.hosts),))
+
+
+def _must_be_there(cloud: Cloud, host: str) -> None:
+    if not any(one.name == host for one in cloud.hosts):
+        known = ", ".join(one.name for one in cloud.hosts)
+        raise InvalidCloud(
+            (Problem(file="cloud.yaml", text=f"no host is called {host}", hint=known),)
+        )
 
 
 def _lost(cloud: Cloud, name: str) -> tuple[str, ...]:
