@@ -29,6 +29,8 @@ CTL3 = THREE[THREE.index("  ctl-3:") : THREE.index("  cmp-1:")]
         (AIO, "    tunnel_address: 10.64.1.11", "    #", 'has no "tunnel_address"'),
         (AIO, "  tunnel: {cidr: 10.64.1.0/24}", "  #", "there is no tunnel network"),
         (AIO, "    external_interface: eth2", "    #", 'no "external_interface"'),
+        (THREE, "networks:", "network: {ha: distributed}\nnetworks:", "leave by the host itself"),
+        (THREE, "networks:", "network: {ha: both}\nnetworks:", "central, distributed"),
         (AIO, "external_interface: eth2", "external_interface: a/b", "no name of a network card"),
         (AIO, "{cidr: 10.64.1.0/24}", "{cidr: 10.64.0.0/16}", "overlaps the management network"),
         (AIO, "{cidr: 10.64.1.0/24}", "{cidr: 10.64.1.0/24, mtu: 500}", "must be 1280 to 65535"),
@@ -63,6 +65,21 @@ def test_two_controllers_are_refused_with_a_cure() -> None:
     (problem,) = caught.value.problems
     assert "witness" in problem.hint
     assert 'take the role control from "ctl-2"' in problem.hint
+
+
+def test_each_compute_host_needs_a_card_for_its_own_floating_ips() -> None:
+    text = f"{THREE}\nnetwork: {{ha: distributed}}\n"
+    with pytest.raises(InvalidCloud) as caught:
+        read(text.encode(), "cloud.yaml")
+    first, second = caught.value.problems
+    assert ('"cmp-1"' in first.text, '"cmp-2"' in second.text) == (True, True)
+    assert text.splitlines()[first.line - 1].strip() == "cmp-1:"
+    assert "ha: central" in first.hint
+    for number in (21, 22):
+        card = f"address: 10.65.0.{number}\n    external_interface: eth2"
+        text = text.replace(f"address: 10.65.0.{number}", card)
+    cloud = read(text.encode(), "cloud.yaml")
+    assert {h.name for h in cloud.hosts_with(cloud.external_role)} == {h.name for h in cloud.hosts}
 
 
 def test_the_external_network_may_be_the_management_network() -> None:

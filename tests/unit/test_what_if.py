@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cloudwright.cli.what_if import what_if
+from cloudwright.cli.what_if import _instances, what_if
 from cloudwright.errors import InvalidCloud
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load, read
@@ -87,6 +87,47 @@ def test_it_says_what_is_kept_and_what_is_lost() -> None:
     stops = CliRunner().invoke(what_if, ["--all", "2", path], standalone_mode=False)
     assert stops.return_value == 10
     assert "STOPS: mariadb" in stops.output
+
+
+def said_of(example: str, *words: str) -> str:
+    done = CliRunner().invoke(what_if, [*words, str(EXAMPLES / example)], standalone_mode=False)
+    return done.output
+
+
+def test_what_becomes_of_floating_ips_depends_on_where_they_leave() -> None:
+    central = said_of("two-sites.yaml", "--lose", "site:a")
+    assert "instances:  those on cmp-a are gone\n" in central
+    assert "instances:  floating IPs pass by ctl-b alone: no longer by ctl-a\n" in central
+    assert "floating" not in said_of("two-sites.yaml", "--lose", "cmp-a")
+    cut = said_of("two-sites.yaml", "--partition", "a|b,w")
+    assert "those on cmp-a run on out of reach, and nobody can change them" in cut
+    own = said_of("three-sites.yaml", "--lose", "site:a")
+    assert "what has no floating IP leaves by b-1, c-1 alone: no longer by a-1" in own
+    cut = said_of("three-sites.yaml", "--partition", "a|b,c")
+    assert "floating IPs of those leave by the host itself" in cut
+
+
+GATEWAY = """\
+  gw:
+    site: a
+    roles: [network]
+    address: 10.65.0.31
+    tunnel_address: 10.65.1.31
+"""
+
+
+@pytest.mark.parametrize("ha", ["central", "distributed"])
+def test_without_a_gateway_only_distributed_floating_ips_have_a_way(ha: str) -> None:
+    text = (EXAMPLES / "three-controllers.yaml").read_text().replace(", network]", "]")
+    text = text.replace("  cmp-1:", f"{GATEWAY}  cmp-1:")
+    for role in ("compute", "network"):
+        text = text.replace(f"[{role}]", f"[{role}]\n    external_interface: eth2")
+    lost = after(read(f"{text}\nnetwork: {{ha: {ha}}}\n".encode(), "cloud.yaml"), "gw")
+    assert lost.survives
+    assert (lost.gateways, lost.gateways_lost, lost.ha) == ((), ("gw",), ha)
+    words = " ".join(_instances(lost))
+    assert "no host of role network is left: no way in or out" in words
+    assert ("but for floating IPs" in words) == (ha == "distributed")
 
 
 def test_a_layout_that_a_site_can_stop_is_refused_unless_it_may() -> None:

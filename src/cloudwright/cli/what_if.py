@@ -12,6 +12,8 @@ import click
 from cloudwright.cli.options import columns, with_cloud
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cloudwright.model.cloud import Cloud
     from cloudwright.operations.what_if import Failure, Forecast
 
@@ -71,6 +73,10 @@ def _plain(one: Forecast) -> dict[str, object]:
         "clusters": votes,
         "without_a_host": list(one.idle),
         "computes_lost": list(one.computes),
+        "computes_cut_off": list(one.cut_off),
+        "gateways": list(one.gateways),
+        "gateways_lost": list(one.gateways_lost),
+        "network_ha": one.ha,
         "caches_lost": list(one.caches),
         "files_lost": [list(pair) for pair in one.files],
     }
@@ -107,9 +113,30 @@ def _one(one: Forecast) -> str:
         for container, host in one.late
     ]
     lines += [f"lost:       {what}" for what in lost]
-    if one.computes:
-        lines.append(f"instances:  those on {', '.join(one.computes)} are gone or unreachable")
+    lines += [f"instances:  {what}" for what in _instances(one)]
     return "\n".join(lines)
+
+
+def _instances(one: Forecast) -> Iterator[str]:
+    """What becomes of instances, and of the ways in and out of those that go on."""
+    gone = [host for host in one.computes if host not in one.cut_off]
+    distributed = one.ha == "distributed"
+    if gone:
+        yield f"those on {', '.join(gone)} are gone"
+    if one.cut_off:
+        yield f"those on {', '.join(one.cut_off)} run on out of reach, and nobody can change them"
+        if distributed:
+            yield "floating IPs of those leave by the host itself, wherever its own line leads"
+    if one.serves is None or not one.gateways_lost:
+        return
+    what = "what has no floating IP leaves" if distributed else "floating IPs pass"
+    if one.gateways:
+        yield f"{what} by {', '.join(one.gateways)} alone: no longer by " + (
+            ", ".join(one.gateways_lost)
+        )
+    else:
+        kept = "but for floating IPs, which leave by each compute host" if distributed else ""
+        yield f"no host of role network is left: no way in or out{', ' * bool(kept)}{kept}"
 
 
 def _table(found: list[Forecast]) -> str:

@@ -16,6 +16,7 @@ VOTERS = "control+witness"
 
 Virt = Literal["auto", "kvm", "qemu"]
 Datapath = Literal["auto", "kernel", "userspace"]
+Ha = Literal["central", "distributed"]
 Survive = Literal["site", "host"]
 Engine = Literal["podman", "docker"]
 
@@ -61,7 +62,8 @@ class Host:
     tunnel_interface: str | None = None
     """The network card of `tunnel_address`; found by that address when not given."""
     external_interface: str | None = None
-    """The network card given to the bridge of the external network (hosts of role `network`).
+    """The network card given to the bridge of the external network (hosts of role `network`, and
+    of role `compute` with `network.ha: distributed`).
     Open vSwitch takes it whole: it must carry no address of the host."""
     ssh: Ssh = field(default_factory=Ssh)
     """How it is reached; what is not given is taken from the cloud's own `ssh`."""
@@ -147,10 +149,14 @@ class Compute:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkChoices:
-    """How packets of instances are switched."""
+    """How packets of instances are switched, and where they leave."""
 
     datapath: Datapath = "auto"
     """`kernel`, `userspace`, or `auto`: the kernel's on each host whose kernel has it."""
+    ha: Ha = "central"
+    """What floating IPs depend on. `central`: they pass one host of role network, and move to
+    another when it is lost. `distributed`: each leaves by the compute host of its own instance,
+    and no other host matters; every compute host then has an `external_interface`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,6 +211,11 @@ class Cloud:
             if site.name == name:
                 return site
         raise KeyError(name)
+
+    @property
+    def external_role(self) -> str:
+        """The roles whose hosts have a bridge to the external network."""
+        return "network+compute" if self.network.ha == "distributed" else "network"
 
     @property
     def needs_virtual_address(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
@@ -25,6 +25,7 @@ class Draft:
     region: str = ""
     prefix: str = ""
     survive: str = ""
+    ha: str = ""
     sites: tuple[Site, ...] = ()
     hosts: tuple[Host, ...] = ()
     networks: Networks | None = None
@@ -52,6 +53,10 @@ class Draft:
     def line(self, path: Path) -> int:
         """The line of `path`, 0 when unknown."""
         return self.places.get(path, (0, 0))[0]
+
+
+Rule = Callable[[Draft], Iterator[Problem]]
+"""Finds every problem of one kind."""
 
 
 def address_of(text: str) -> IPv4Address | None:

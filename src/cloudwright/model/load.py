@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.model import rules
-from cloudwright.model.cloud import Cloud, Host, Images, Ssh
+from cloudwright.model.cloud import Cloud, Host, Images, NetworkChoices, Ssh
 from cloudwright.model.decode import Notes, read_fields
 from cloudwright.model.document import MAX_BYTES, Items, Keys, Scalar, Tree, parse
 from cloudwright.model.draft import Draft
@@ -55,12 +55,14 @@ def read(content: bytes, file: str) -> Cloud:
 
 def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> Draft:
     images: Images | None = fields.get("images")
+    network: NetworkChoices | None = fields.get("network")
     return Draft(
         file=notes.file,
         name=fields.get("name", ""),
         release=fields.get("release", ""),
         region=fields.get("region", ""),
         prefix=images.prefix if images else "",
+        ha=network.ha if network else "",
         survive=fields.get("survive", "site"),
         sites=fields.get("sites", ()),
         hosts=fields.get("hosts", ()),

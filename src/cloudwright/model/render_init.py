@@ -122,6 +122,10 @@ def _host(host: _FirstHost) -> str:
 def _networks(management: IPv4Network, external: IPv4Network) -> str:
     first = external.network_address
     return f"""
+# network: {{ha: distributed}}     # floating IPs leave by the host of each instance, rather than
+#                                # pass one of role network; then each compute host needs an
+#                                # external_interface
+
 networks:
   management: {{cidr: {management}}}   # where the hosts' addresses are
   # tunnel: {{cidr: 10.99.0.0/24}}     # its own network for traffic between instances; then each

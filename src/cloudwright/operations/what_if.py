@@ -9,7 +9,7 @@ from itertools import combinations
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.model.cloud import Cloud
+from cloudwright.model.cloud import Cloud, Ha
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,9 @@ class Forecast:
     `idle`: containers that no host of that side has. `computes`: hosts with instances that are
     lost or cut off. `caches`: controllers whose cache is lost. `files`: (container, host) whose
     files were on that host alone; `late`: those of which another host has copies, but for what
-    came in the last moments.
+    came in the last moments. `cut_off`: of `computes`, those that are up on another side.
+    `gateways`: hosts of role network on the side that serves, `gateways_lost` all others; what
+    that means for floating IPs depends on `ha`.
     """
 
     failure: Failure
@@ -61,6 +63,10 @@ class Forecast:
     serves: int | None
     idle: tuple[str, ...]
     computes: tuple[str, ...]
+    cut_off: tuple[str, ...]
+    gateways: tuple[str, ...]
+    gateways_lost: tuple[str, ...]
+    ha: Ha
     caches: tuple[str, ...]
     files: tuple[tuple[str, str], ...]
     late: tuple[tuple[str, str], ...]
@@ -84,12 +90,18 @@ def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> For
         for container in _served(cloud, services)
         if serves is not None and not _names(cloud, container) & there
     ]
+    computes = tuple(h.name for h in cloud.hosts_with("compute") if h.name not in there)
+    gateways = [h.name for h in cloud.hosts_with("network")]
     return Forecast(
         failure=failure,
         votes=votes,
         serves=serves,
         idle=tuple(idle),
-        computes=tuple(h.name for h in cloud.hosts_with("compute") if h.name not in there),
+        computes=computes,
+        cut_off=tuple(name for name in computes if name in failure.up),
+        gateways=tuple(name for name in gateways if name in there),
+        gateways_lost=tuple(name for name in gateways if name not in there),
+        ha=cloud.network.ha,
         files=tuple(_files(cloud, services, failure, copied=False)),
         late=tuple(_files(cloud, services, failure, copied=True)),
         caches=tuple(h.name for h in cloud.hosts_with("control") if h.name not in failure.up),

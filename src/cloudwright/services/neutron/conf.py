@@ -128,7 +128,7 @@ def ml2_conf(at: At) -> ini.Ini:
         "ovn": {
             **_databases(at),
             "ovn_metadata_enabled": True,
-            "enable_distributed_floating_ip": False,
+            "enable_distributed_floating_ip": at.cloud.network.ha == "distributed",
         },
     }
 

@@ -70,10 +70,10 @@ def tunnel_card(at: At) -> str:
 
 
 def bridges(at: At) -> Mapping[str, tuple[str, ...]]:
-    """The bridge to the external network, with its card, where the way out is; and the tunnels'
+    """The bridge to the external network, with its card, where packets leave; and the tunnels'
     own, in user space."""
     found = {}
-    if "network" in at.host.roles:
+    if at.host.has(at.cloud.external_role):
         found[EXTERNAL_BRIDGE] = tuple(filter(None, [at.host.external_interface]))
     if at.cloud.networks.tunnel and (card := tunnel_card(at)):
         found[TUNNEL_BRIDGE] = (card,)
@@ -93,9 +93,10 @@ def external_ids(at: At) -> Mapping[str, str]:
         "ovn-bridge-datapath-type": datapath_type(at),
         "ovn-monitor-all": "true",
     }
-    if "network" in at.host.roles:
+    if at.host.has(at.cloud.external_role):
         physical_network = at.cloud.networks.external.physical_network
         ids["ovn-bridge-mappings"] = f"{physical_network}:{EXTERNAL_BRIDGE}"
+    if "network" in at.host.roles:
         ids["ovn-cms-options"] = f"enable-chassis-as-gw,availability-zones={at.host.site}"
     return ids
 
