@@ -31,6 +31,9 @@ CTL3 = THREE[THREE.index("  ctl-3:") : THREE.index("  cmp-1:")]
         (AIO, "    external_interface: eth2", "    #", 'no "external_interface"'),
         (THREE, "networks:", "network: {ha: distributed}\nnetworks:", "leave by the host itself"),
         (THREE, "networks:", "network: {ha: both}\nnetworks:", "central, distributed"),
+        (THREE, "api:", "api:\n  mode: anycast", "`api.mode: anycast` is not there yet"),
+        (THREE, "api:", "api:\n  mode: dns", "`api.mode: dns` is not there yet"),
+        (AIO, "api:", "api:\n  mode: bgp", 'must be one of vrrp, anycast, dns, not "bgp"'),
         (AIO, "external_interface: eth2", "external_interface: a/b", "no name of a network card"),
         (AIO, "{cidr: 10.64.1.0/24}", "{cidr: 10.64.0.0/16}", "overlaps the management network"),
         (AIO, "{cidr: 10.64.1.0/24}", "{cidr: 10.64.1.0/24, mtu: 500}", "must be 1280 to 65535"),
@@ -80,6 +83,11 @@ def test_each_compute_host_needs_a_card_for_its_own_floating_ips() -> None:
         text = text.replace(f"address: 10.65.0.{number}", card)
     cloud = read(text.encode(), "cloud.yaml")
     assert {h.name for h in cloud.hosts_with(cloud.external_role)} == {h.name for h in cloud.hosts}
+
+
+def test_moving_the_address_by_vrrp_may_be_said() -> None:
+    text = THREE.replace("api:", "api:\n  mode: vrrp")
+    assert read(text.encode(), "cloud.yaml").api == read(THREE.encode(), "cloud.yaml").api
 
 
 def test_the_external_network_may_be_the_management_network() -> None:

@@ -16,6 +16,7 @@ VOTERS = "control+witness"
 
 Virt = Literal["auto", "kvm", "qemu"]
 Datapath = Literal["auto", "kernel", "userspace"]
+ApiMode = Literal["vrrp", "anycast", "dns"]
 Ha = Literal["central", "distributed"]
 Survive = Literal["site", "host"]
 Engine = Literal["podman", "docker"]
@@ -127,6 +128,11 @@ class Api:
     """The address that services call each other at, in the management network."""
     external: str
     """The address that users call; may equal `internal`."""
+    mode: ApiMode = "vrrp"
+    """How the addresses get to a controller that works. `vrrp`: keepalived moves them within one
+    network that spans all sites of controllers. `anycast` (each controller announces them to its
+    router, by BGP) and `dns` (a name server answers with what works) are names kept for later:
+    `check` refuses them."""
     virtual_router_id: int = 51
     """VRRP's number for the moving addresses, 1 to 255, unlike any other on the same network."""
 

@@ -147,8 +147,9 @@ def _api(hosts: Sequence[_FirstHost], management: IPv4Network) -> str:
         free = (str(a) for a in management.hosts() if a > management.network_address + 1)
         address = next(a for a in free if a not in taken)
         comment = "CHANGE: an address that nothing uses; it moves between controllers"
+    mode = "  # mode: vrrp                # the only one yet: keepalived moves the address\n"
     return f"""\
 api:                            # {comment}
   internal: {address}
   external: {address}
-"""
+{mode * (len(controllers) > 1)}"""

@@ -90,6 +90,26 @@ def check_api_addresses(draft: Draft) -> Iterator[Problem]:
             )
 
 
+NOT_YET = {
+    "anycast": "each controller would have to announce the address to its router by BGP, and take "
+    "it back when its load balancer or the majority is gone: no service here speaks BGP",
+    "dns": "a name server would have to answer with what works, certificates and endpoints to "
+    "bear a name, and callers to ask again after a failure: nothing here does so",
+}
+"""Why each mode that `cloud.yaml` may name is not there."""
+
+
+def check_api_mode(draft: Draft) -> Iterator[Problem]:
+    """The addresses are moved in a way that exists."""
+    if draft.api and (why := NOT_YET.get(draft.api.mode)):
+        yield draft.problem(
+            ("api", "mode"),
+            f"`api.mode: {draft.api.mode}` is not there yet: {why}",
+            "say `mode: vrrp`, or leave it out: the addresses then move within one management "
+            "network stretched over the sites of all controllers",
+        )
+
+
 def check_tunnels(draft: Draft) -> Iterator[Problem]:
     """With a tunnel network, every host that carries instances' traffic has an address in it."""
     if draft.networks is None:
@@ -165,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     check_addresses,
     check_addresses_differ,
     check_api_addresses,
+    check_api_mode,
     check_tunnels,
     check_interfaces,
     check_external_pool,
