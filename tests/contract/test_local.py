@@ -14,6 +14,8 @@ from cloudwright.errors import CommandFailed, Missing
 from cloudwright.transport.host import File
 from cloudwright.transport.local import LocalHost
 
+from .sshd import free_port
+
 pytestmark = pytest.mark.filterwarnings("error")
 
 OWNER = f"{os.geteuid()}:{os.getegid()}"
@@ -93,6 +95,8 @@ def test_a_tcp_port_has_a_socket() -> None:
         server = await asyncio.start_server(shout, "127.0.0.1", 0)
         path = await host.tcp_socket("127.0.0.1", server.sockets[0].getsockname()[1])
         assert path.stat().st_mode & 0o777 == 0o600
+        assert await host.listens("127.0.0.1", server.sockets[0].getsockname()[1])
+        assert not await host.listens("127.0.0.1", free_port())
         for _ in range(3):
             reader, writer = await asyncio.open_unix_connection(path)
             writer.write(b"hello")

@@ -15,7 +15,7 @@ from cloudwright.transport.ssh import SshHost
 
 from . import sshd as servers
 from .ssh_tests import with_host
-from .sshd import Sshd
+from .sshd import Sshd, free_port
 
 pytestmark = [
     pytest.mark.skipif(bool(servers.missing()), reason=servers.missing() or "never"),
@@ -144,6 +144,8 @@ def test_sockets_are_forwarded(sshd: Sshd, tmp_path: Path) -> None:
             paths.append(path)
         assert await host.tcp_socket("127.0.0.1", port) == paths[1]
         assert await ask(await host.unix_socket(f"{tmp_path}/nothing.sock")) == b""
+        assert await host.listens("127.0.0.1", port)
+        assert not await host.listens("127.0.0.1", free_port())
         for server in (unix, tcp):
             server.close()
             await server.wait_closed()

@@ -10,7 +10,7 @@ from typing import Literal
 from cloudwright.errors import Missing, Unreachable
 from cloudwright.transport.host import DEFAULT_TIMEOUT, Completed, File, checked
 
-Action = Literal["run", "put", "get", "unix_socket", "tcp_socket"]
+Action = Literal["run", "put", "get", "unix_socket", "tcp_socket", "listens"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +93,11 @@ class FakeHost:
         """There is nothing to lead to."""
         self._end(self._begin("tcp_socket"))
         raise self._unreachable(f"nothing listens on {address}:{port}")
+
+    async def listens(self, address: str, port: int) -> bool:
+        """Nobody does."""
+        self._end(self._begin("listens"))
+        return False
 
     async def close(self) -> None:
         """A closed connection answers no more."""

@@ -100,6 +100,11 @@ class Host(Protocol):
         """Return a local UNIX socket that leads to `address:port` as seen from the host."""
         ...
 
+    async def listens(self, address: str, port: int) -> bool:
+        """Whether a connection to `address:port` from the host is taken; Unreachable when the
+        host is lost. A port that lets everybody wait is waited for: give it a time."""
+        ...
+
     async def close(self) -> None:
         """Let the connection and every forwarded socket go."""
         ...

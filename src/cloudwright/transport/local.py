@@ -106,6 +106,15 @@ class LocalHost:
             )
         return self._relays[key].path
 
+    async def listens(self, address: str, port: int) -> bool:
+        """Whether `address:port` takes a connection; see Host."""
+        try:
+            _, writer = await asyncio.open_connection(address, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
     async def close(self) -> None:
         """Let every forwarded socket go."""
         for relay in self._relays.values():

@@ -177,6 +177,17 @@ class SshHost:
             lambda path: self._connection.forward_local_path_to_port(path, address, port),
         )
 
+    async def listens(self, address: str, port: int) -> bool:
+        """Whether `address:port` takes a connection from the host; see Host."""
+        try:
+            _, writer = await self._connection.open_connection(address, port)
+        except asyncssh.ChannelOpenError:
+            return False
+        except (OSError, asyncssh.Error) as error:
+            raise self._lost(error) from error
+        writer.close()
+        return True
+
     async def close(self) -> None:
         """Let the connection and every forwarded socket go."""
         for listener in self._listeners:

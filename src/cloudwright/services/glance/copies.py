@@ -41,7 +41,9 @@ def files(at: At) -> Files:
         "key": KEY_PATH,
     }
     return {
-        "copies.py": File(content=resource(__package__, "program", "copies.py"), path=PROGRAM),
+        "copies.py": File(
+            content=resource(__package__, "program", "copies.py"), path=PROGRAM, owner="glance"
+        ),
         "copies.json": File(content=json.dumps(told, indent=1) + "\n", path=CONF, owner="glance"),
     }
 
