@@ -45,3 +45,18 @@ def confirm_name(what: str, name: str, given: str | None) -> None:
         given = click.prompt(f"{what}. Its name, to go on")
     if given != name:
         raise click.UsageError(f"the cloud is not called {given!r}; nothing was touched")
+
+
+def typed(wanted: str, given: str | None, untouched: str) -> bool:
+    """Have `wanted` typed, or compare what was `given` on the command line; whether it was asked.
+
+    A usage error that ends with `untouched` when they differ, or where nobody could answer.
+    """
+    asked = given is None
+    if given is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"no terminal to ask on: give --statement '{wanted}'")
+        given = click.prompt(f"Type '{wanted}' to go on")
+    if given != wanted:
+        raise click.UsageError(f"that was not '{wanted}'; {untouched}")
+    return asked

@@ -24,6 +24,10 @@ VERBS = {
     "what-if": ("cloudwright.cli.what_if:what_if", "Say what a failure would take away."),
     "drill": ("cloudwright.cli.drill:drill", "Break something on purpose, under load."),
     "recover": ("cloudwright.cli.recover:recover", "Show and end what a power cut left."),
+    "evacuate": (
+        "cloudwright.cli.evacuate:evacuate",
+        "Bring up a dead host's instances elsewhere.",
+    ),
     "status": ("cloudwright.cli.status:status", "Show every container, and whether it is well."),
     "logs": ("cloudwright.cli.logs:logs", "Show the logs of a container, wherever it runs."),
     "shell": ("cloudwright.cli.shell:shell", "Open a shell in a container, wherever it runs."),

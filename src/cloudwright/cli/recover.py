@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cloudwright.cli.asking import typed
 from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
@@ -83,11 +83,6 @@ def _confirm(dead: tuple[str, ...], given: str | None, why: str) -> None:
 
     if why:
         raise UnsafePlan("nobody was told anything", why=why)
-    wanted = statement(dead)
     if given is None:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"no terminal to ask on: give --statement '{wanted}'")
         click.echo("Changes that only they have are lost, and they may never found again.")
-        given = click.prompt(f"Type '{wanted}' to go on")
-    if given != wanted:
-        raise click.UsageError(f"that was not '{wanted}'; nobody was told anything")
+    typed(statement(dead), given, "nobody was told anything")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
     help="A cloud image to boot instead of the tiny guest made here.",
 )
 @click.option("--user", default="debian", show_default=True, help="Who logs in to --image.")
+@click.option("--zone", default="", help="The availability zone to boot it in [any].")
 @with_cloud
-def smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
+def smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> None:
     """Boot an instance on CLOUD with all that it depends on, and reach it over SSH.
 
     Image, flavor, external and private network, router, security group, keypair, floating IP;
     metadata, console log, ping, SSH; then everything is removed. Ends with a table of timings.
     """
-    asyncio.run(_smoke(path, keep, image, user))
+    asyncio.run(_smoke(path, keep, image, user, zone))
 
 
-async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
+async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> None:
     from cloudwright.execute.central.access import write_access
     from cloudwright.execute.central.api import connect_api
     from cloudwright.execute.sample.guest import sample_guest
@@ -48,6 +50,7 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str) -> None:
             sample_guest(state, image, user, click.echo),
             connect_api(session.fleet, cloud, session.vault, state),
         )
+        guest = replace(guest, zone=zone)
         gateway = session.fleet.host(session.fleet.first(cloud.hosts_with("control")).name)
         report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
     click.echo(_text(report))

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 def status(path: Path, as_json: bool) -> int:
     """Show every container of CLOUD: host, image, state, health (asked now) and since when.
 
-    Exits 1 when something is not as declared, or not healthy, or a host does not answer.
+    Exits 1 when something is not as declared, or not healthy, a host does not answer, or one is
+    held out since `evacuate`.
     """
     return asyncio.run(_status(path, as_json))
 
 
 async def _status(path: Path, as_json: bool) -> int:
-    from cloudwright.execute.look.status import status_of
+    from cloudwright.execute.look.status import held_out_in, status_of
     from cloudwright.execute.session import open_session
     from cloudwright.model.renewal import first_to_end
     from cloudwright.plan.certificates import in_use
@@ -40,12 +41,15 @@ async def _status(path: Path, as_json: bool) -> int:
 
     async with open_session(path, SERVICES, whole=False) as session:
         blueprint, observed, plan = await session.plan()
-        rows = await status_of(session.fleet, session.cloud, blueprint, plan)
+        rows, held = await asyncio.gather(
+            status_of(session.fleet, session.cloud, blueprint, plan),
+            held_out_in(session.fleet, session.cloud, blueprint, session.vault),
+        )
         lost = session.fleet.lost
         first = first_to_end(session.vault.certificates(), in_use(blueprint, observed))
         now = session.now
     if as_json:
-        click.echo(json.dumps(_whole(rows, plan, lost, first), indent=2))
+        click.echo(json.dumps(_whole(rows, plan, lost, first, held), indent=2))
     else:
         click.echo(_text(rows))
         if first:
@@ -55,8 +59,10 @@ async def _status(path: Path, as_json: bool) -> int:
         if plan.planned:
             click.echo(f"{len(plan.planned)} things are not as declared: `cloudwright plan`")
         click.echo(f"{len(rows) - ill} of {len(rows)} containers are well")
+        for host in held:
+            click.echo(f"{host} is held out: `cloudwright evacuate --return host:{host}`")
     tell_lost(lost)
-    return 1 if ill or plan.planned or lost else 0
+    return 1 if ill or plan.planned or lost or held else 0
 
 
 def _text(rows: tuple[Row, ...]) -> str:
@@ -81,12 +87,17 @@ def _ago(since: datetime | None, now: datetime) -> str:
 
 
 def _whole(
-    rows: tuple[Row, ...], plan: Plan, lost: Mapping[str, CloudError], first: Kept | None
+    rows: tuple[Row, ...],
+    plan: Plan,
+    lost: Mapping[str, CloudError],
+    first: Kept | None,
+    held: tuple[str, ...],
 ) -> dict[str, object]:
     return {
         "certificates_end": first.ends.isoformat() if first else None,
         "cloud": plan.cloud,
         "unreachable": {host: str(error) for host, error in lost.items()},
+        "held_out": list(held),
         "containers": [_json(row) for row in rows],
         "not_as_declared": [p.step.id for p in plan.planned],
     }

@@ -173,7 +173,7 @@ def lose(cloud: Cloud, names: Iterable[str]) -> Failure:
     Raises InvalidCloud for a name that the cloud does not have.
     """
     wanted = tuple(names)
-    gone = frozenset().union(*(_meant(cloud, name) for name in wanted))
+    gone = frozenset().union(*(meant(cloud, name) for name in wanted))
     up = frozenset(host.name for host in cloud.hosts) - gone
     return Failure(label=f"lose {' '.join(wanted)}", sides=(up,))
 
@@ -188,9 +188,7 @@ def partition(cloud: Cloud, text: str) -> Failure:
     flat = [name for side in named for name in side]
     if len(named) < 2 or len(set(flat)) != len(flat):
         raise _problem(f'"{text}" is no partition', 'such as "a|b" or "a,w|b"')
-    sides = [
-        frozenset().union(*(_meant(cloud, f"site:{name}") for name in side)) for side in named
-    ]
+    sides = [frozenset().union(*(meant(cloud, f"site:{name}") for name in side)) for side in named]
     rest = frozenset(host.name for host in cloud.hosts) - frozenset().union(*sides)
     # Who reaches all sides (a witness) votes with one of them: clusters form one whole view, and
     # take the side that they had before, which is that of the first controller.
@@ -214,7 +212,8 @@ def every(cloud: Cloud, most: int) -> tuple[Failure, ...]:
     return tuple(seen.values())
 
 
-def _meant(cloud: Cloud, name: str) -> frozenset[str]:
+def meant(cloud: Cloud, name: str) -> frozenset[str]:
+    """The hosts behind `site:NAME`, `host:NAME` or `NAME`; InvalidCloud when there are none."""
     kind, _, rest = name.rpartition(":")
     if kind == "site":
         hosts = frozenset(host.name for host in cloud.hosts if host.site == rest)

@@ -24,9 +24,11 @@ class Catalog:
     users: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def listed(session: Any, url: str, key: str) -> list[dict[str, Any]]:
+def listed(
+    session: Any, url: str, key: str, headers: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """The list `key` of an API's answer at `url`, for one that gives all at once."""
-    answer = session.get(url)
+    answer = session.get(url, headers=dict(headers)) if headers else session.get(url)
     try:
         found: list[dict[str, Any]] = answer.json()[key]
     except (KeyError, TypeError, ValueError) as err:

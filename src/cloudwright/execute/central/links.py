@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.oslo import KEYSTONE_PORT, QUEUE_PORT
 from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
+from cloudwright.execute.central.held import compute_url
 from cloudwright.execute.central.keystone import ADMIN_SECRET, Keystone
 from cloudwright.execute.central.queue import QueueServer
 from cloudwright.execute.host.fleet import Fleet
@@ -72,9 +73,10 @@ async def _to_each(fleet: Fleet, cloud: Cloud, port: int) -> Mapping[str, Path]:
 
 
 async def _to_apis(fleet: Fleet, cloud: Cloud, blueprint: Blueprint) -> Mapping[int, Path]:
-    """Port → socket, over the first controller: Keystone's, and those that steps call."""
+    """Port → socket, over the first controller: Keystone's, Nova's, those that steps call."""
     actions = (step.action for step in blueprint.steps.values())
-    called = {urlsplit(a.url).port for a in actions if isinstance(a, MakeZone)}
+    urls = {a.url for a in actions if isinstance(a, MakeZone)} | {compute_url(blueprint)}
+    called = {urlsplit(url).port for url in urls}
     ports = [KEYSTONE_PORT, *sorted(filter(None, called))]
     host = fleet.host(fleet.first(cloud.hosts_with("control")).name)
     sockets = await asyncio.gather(*(host.tcp_socket(cloud.api.internal, p) for p in ports))

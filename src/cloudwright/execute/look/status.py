@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloudwright.engine.api import ContainerState
+from cloudwright.errors import HostError
+from cloudwright.execute.central.held import compute_url, held_out
+from cloudwright.execute.central.links import open_links
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.host.health import probe
 from cloudwright.execute.host.locate import containers_of
+from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan
@@ -102,3 +106,17 @@ def _stray(step: Step, why: str, found: Mapping[tuple[str, str], ContainerState]
         since=None,
         wrong=why,
     )
+
+
+async def held_out_in(
+    fleet: Fleet, cloud: Cloud, blueprint: Blueprint, vault: Vault
+) -> tuple[str, ...]:
+    """The compute hosts that are held out; none while Nova does not answer, which shows anyway."""
+    url = compute_url(blueprint)
+    if not url:
+        return ()
+    try:
+        async with open_links(fleet, cloud, blueprint, vault) as links:
+            return await held_out(links.keystone, url)
+    except (HostError, OSError):
+        return ()

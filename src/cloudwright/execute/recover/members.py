@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from cloudwright.declare.member import ASK
 from cloudwright.errors import CloudError, CommandFailed, UnsafePlan
 from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.look.life import sign_of_life
 from cloudwright.model.cloud import Cloud
 from cloudwright.operations.recover import MemberState, all_up, can_go_without
 
 CONTAINER = "mariadb"
 POLL_SECONDS = 2.0
 STATE_SECONDS = 20.0
-
-KNOCK = (
-    "timeout 3 bash -c ': </dev/tcp/{address}/{port}' 2>/dev/null || "
-    "ping -c 1 -W 2 {address} >/dev/null 2>&1"
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +62,7 @@ class Members:
         if why := can_go_without(await self.states(), dead):
             raise UnsafePlan("nobody was told anything", why=why)
         for host in dead:
-            if seen := await self._seen_alive(host):
+            if seen := await sign_of_life(self.fleet, self.cloud, host):
                 raise UnsafePlan(
                     f"{host} gives a sign of life",
                     why=seen,
@@ -97,14 +93,3 @@ class Members:
             view=tuple(said.get("view", ())),
             waits=said["waits"],
         )
-
-    async def _seen_alive(self, dead: str) -> str:
-        """Who gets an answer from the host `dead`, by SSH's port or by ping; empty for nobody."""
-        if dead in self.fleet.members:
-            return f"this machine is logged in to {dead}"
-        host = self.cloud.host(dead)
-        command = KNOCK.format(address=host.address, port=host.ssh.port)
-        for name, member in self.fleet.members.items():
-            if (await member.host.run(command, check=False, timeout=10)).status == 0:
-                return f"{name} gets an answer from {host.address}"
-        return ""

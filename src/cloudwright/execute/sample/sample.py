@@ -146,8 +146,9 @@ def make_keypair(sdk: Any, public_key: str) -> Any:
     return sdk.compute.create_keypair(name=PREFIX, public_key=public_key)
 
 
-def make_server(sdk: Any, image: Any, flavor: Any, network: Any, group: Any) -> Any:
-    """Ask for the instance; it boots while we wait elsewhere."""
+def make_server(sdk: Any, zone: str, image: Any, flavor: Any, network: Any, group: Any) -> Any:
+    """Ask for the instance, in an availability zone unless `zone` is empty; it boots while we
+    wait elsewhere."""
     return sdk.compute.create_server(
         name=PREFIX,
         image_id=image.id,
@@ -156,6 +157,7 @@ def make_server(sdk: Any, image: Any, flavor: Any, network: Any, group: Any) -> 
         key_name=PREFIX,
         security_groups=[{"name": group.id}],
         config_drive=False,  # the key must come by the metadata service
+        **({"availability_zone": zone} if zone else {}),
     )
 
 

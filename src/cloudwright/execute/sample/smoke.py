@@ -28,12 +28,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Guest:
-    """What to boot. `ready` is the line that its console shows once it is up; empty: not asked."""
+    """What to boot, and in which availability zone (empty: wherever there is room). `ready` is the
+    line that its console shows once it is up; empty: not asked."""
 
     disk: sample.Disk
     user: str
     memory_mib: int
     ready: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +185,7 @@ async def _server(
     """The instance, as soon as what it is made of is there, until Nova calls it ACTIVE."""
     await pair
     network, _ = await private
-    parts = (await image, await flavor, network, await secure)
+    parts = (run.guest.zone, await image, await flavor, network, await secure)
     server = await run.call("instance asked for", sample.make_server, *parts)
     return await run.call("instance ACTIVE", sample.wait_active, server)
 
