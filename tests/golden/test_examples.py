@@ -74,3 +74,12 @@ def test_blueprint_is_the_same_every_time(example: Path) -> None:
         i: s.digest for i, s in two.steps.items()
     }
     assert list(one.steps) == list(two.steps)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_every_secret_stands_as_what_is_filled_in_later(example: Path) -> None:
+    """An escaped mark would reach the host as it is."""
+    steps = blueprint_of(load(example)).steps.values()
+    files = [f for s in steps if isinstance(s.action, WriteFiles) for f in s.action.files]
+    assert any("⟦secret:" in file.text for file in files)
+    assert [f.name for f in files if "u27e6" in f.text.lower()] == []

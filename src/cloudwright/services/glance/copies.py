@@ -44,7 +44,11 @@ def files(at: At) -> Files:
         "copies.py": File(
             content=resource(__package__, "program", "copies.py"), path=PROGRAM, owner="glance"
         ),
-        "copies.json": File(content=json.dumps(told, indent=1) + "\n", path=CONF, owner="glance"),
+        "copies.json": File(
+            content=json.dumps(told, indent=1, ensure_ascii=False) + "\n",
+            path=CONF,
+            owner="glance",
+        ),
     }
 
 

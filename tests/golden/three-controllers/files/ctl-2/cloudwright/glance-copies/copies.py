@@ -242,9 +242,12 @@ def main(path: str) -> None:
     directory.mkdir(exist_ok=True)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
+    engine = create_engine(settings["database"], pool_recycle=280, pool_pre_ping=True)
+    # What can never work ends here, before a port says that all is well.
+    with contextlib.suppress(SQLAlchemyError):
+        look(engine)
     threading.Thread(target=Giver(settings).serve_forever, daemon=True).start()
     peers = Peers(settings["peers"], settings["port"], _context(settings, ssl.PROTOCOL_TLS_CLIENT))
-    engine = create_engine(settings["database"], pool_recycle=280, pool_pre_ping=True)
     told = ""
     while True:
         wrong = ""
