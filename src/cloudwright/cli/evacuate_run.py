@@ -22,6 +22,7 @@ from cloudwright.execute.session import Session, open_session, read_cloud
 from cloudwright.operations.evacuate import Outlook, compute_hosts, outlook
 from cloudwright.operations.recover import statement
 from cloudwright.services import SERVICES
+from cloudwright.transport.local import HERE, LocalHost
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +49,14 @@ async def run(path: Path, names: Sequence[str], wishes: Wishes) -> int:
 
 async def _return(session: Session, apis: Apis, hosts: Sequence[str], wishes: Wishes) -> int:
     async with session.changing("evacuate", wishes.reason, click.echo):
-        count = await give_back(session, apis, hosts, wishes.wait, click.echo)
+        count = await give_back(session.fleet, apis, hosts, wishes.wait, click.echo)
     if not count:
         click.echo(f"not held out: {', '.join(hosts)}")
     return 0
 
 
 async def _evacuate(session: Session, apis: Apis, hosts: Sequence[str], wishes: Wishes) -> int:
-    services = await prove_down(session, apis, hosts)
+    services = await _proof(session, apis, hosts)
     found = await apis.do(estate.look, services, hosts)
     plan = outlook(found.instances, found.rooms)
     click.echo(told(plan, hosts))
@@ -64,12 +65,16 @@ async def _evacuate(session: Session, apis: Apis, hosts: Sequence[str], wishes: 
         return 1 if plan.stays else 0
     asked = typed(statement(hosts), wishes.statement, "nothing was touched")
     if asked:  # a person may take an hour to answer
-        services = await prove_down(session, apis, hosts)
+        services = await _proof(session, apis, hosts)
     async with session.changing("evacuate", wishes.reason, click.echo):
         results = await _move(apis, services, hosts, plan, wishes)
     click.echo(table(results, plan))
     whole = all(one.well for one in results) and not (plan.stays or plan.homeless)
     return 0 if whole else 1
+
+
+async def _proof(session: Session, apis: Apis, hosts: Sequence[str]) -> Mapping[str, Compute]:
+    return await prove_down(session.fleet, session.cloud, LocalHost(HERE), apis, hosts)
 
 
 async def _move(

@@ -43,6 +43,7 @@ async def _recover(
     from cloudwright.execute.session import open_session
     from cloudwright.operations.recover import all_up, can_go_without, meaning
     from cloudwright.services import SERVICES
+    from cloudwright.transport.local import HERE, LocalHost
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_lost(session.fleet.lost)
@@ -53,7 +54,7 @@ async def _recover(
         click.echo("\n".join(meaning(found)))
         if without:
             _confirm(without, statement, can_go_without(found, without))
-            await members.go_without(without)
+            await members.go_without(LocalHost(HERE), without)
             click.echo("the others know; they found the cluster without")
         if not all_up([one for one in found if one.host not in without]):
             found = await members.settle(wait, without, click.echo)

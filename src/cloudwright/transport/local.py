@@ -23,6 +23,9 @@ from cloudwright.transport.host import (
 )
 from cloudwright.transport.relay import Relay, start_relay
 
+HERE = "this machine"
+"""What a person is told when it is this machine that saw something."""
+
 
 class LocalHost:
     """A Host that is this machine; runs as whoever we are."""

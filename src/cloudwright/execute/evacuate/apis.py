@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -23,24 +23,27 @@ PLACEMENT = "1.28"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Apis:
-    """keystoneauth adapters that let the admin in; they raise what an API refuses."""
+    """keystoneauth adapters that let the admin in; they raise what an API refuses. `thread` runs
+    what blocks: a call, then what it is called with."""
 
     compute: Any
     placement: Any
     image: Any
+    thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
 
     async def do(self, work: Callable[..., T], *arguments: Any) -> T:
         """`work(self, *arguments)` in a thread; HostError when an API refuses, or is silent."""
         from keystoneauth1.exceptions import ClientException
 
         try:
-            return await asyncio.to_thread(work, self, *arguments)
+            done: T = await self.thread(work, self, *arguments)
         except ClientException as err:
             raise HostError(
                 "the cloud's APIs refused",
                 why=str(err),
                 hint="`cloudwright status` says whether the cloud is well",
             ) from err
+        return done
 
     def nova(self, path: str, version: str = NOVA, **query: str) -> Any:
         """What Nova answers at `path`."""

@@ -8,23 +8,27 @@ from collections.abc import Mapping, Sequence
 from cloudwright.errors import UnsafePlan
 from cloudwright.execute.evacuate.apis import Apis
 from cloudwright.execute.evacuate.computes import Compute, computes
+from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.life import sign_of_life
-from cloudwright.execute.session import Session
+from cloudwright.model.cloud import Cloud
+from cloudwright.transport.host import Host
 
 LISTEN_SECONDS = 15.0
 """Longer than nova-compute's `report_interval` (10 s): one that lives has reported by then."""
 
 
-async def prove_down(session: Session, apis: Apis, hosts: Sequence[str]) -> Mapping[str, Compute]:
+async def prove_down(
+    fleet: Fleet, cloud: Cloud, here: Host, apis: Apis, hosts: Sequence[str]
+) -> Mapping[str, Compute]:
     """Every compute service, once it is sure that none of `hosts` gives a sign of life.
 
-    Raises UnsafePlan with all that was seen. Asked are SSH and ping, from this machine and from
-    every host that answers, and Nova, which must have heard nothing for longer than its own
+    Raises UnsafePlan with all that was seen. Asked are SSH and ping, from `here` and from every
+    host of `fleet`, and Nova, which must have heard nothing for longer than its own
     patience; of a host that is held out Nova says so in any case, so that one is listened to.
     """
     services, signs = await asyncio.gather(
         apis.do(computes),
-        asyncio.gather(*(sign_of_life(session.fleet, session.cloud, host) for host in hosts)),
+        asyncio.gather(*(sign_of_life(fleet, cloud, here, host) for host in hosts)),
     )
     seen = {host: sign for host, sign in zip(hosts, signs, strict=True) if sign}
     for host in hosts:

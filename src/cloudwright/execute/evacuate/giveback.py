@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from cloudwright.errors import CloudError, StepFailed, UnsafePlan
 from cloudwright.execute.evacuate.apis import Apis
 from cloudwright.execute.evacuate.computes import Compute, computes, hold_out, open_records
-from cloudwright.execute.session import Session
+from cloudwright.execute.host.fleet import Fleet
 
 CONTAINER = "nova-compute"
 POLL_SECONDS = 2.0
@@ -16,7 +16,7 @@ UNDER_WAY = ("accepted", "pre-migrating")
 
 
 async def give_back(
-    session: Session,
+    fleet: Fleet,
     apis: Apis,
     hosts: Sequence[str],
     seconds: float,
@@ -30,21 +30,21 @@ async def give_back(
     services = await apis.do(computes)
     held = [services[host] for host in hosts if host in services and services[host].held_out]
     for compute in held:
-        await _may_return(session, apis, compute)
+        await _may_return(fleet, apis, compute)
     for compute in held:
-        await _cleaned(session, apis, compute, seconds, tell)
+        await _cleaned(fleet, apis, compute, seconds, tell)
         await apis.do(hold_out, compute, False)
         tell(f"{compute.host} may have instances again")
     return len(held)
 
 
-async def _may_return(session: Session, apis: Apis, compute: Compute) -> None:
+async def _may_return(fleet: Fleet, apis: Apis, compute: Compute) -> None:
     host = compute.host
     hint = "switch it on, and wait until `cloudwright status` finds its containers well"
-    if host not in session.fleet.members:
-        raise UnsafePlan(f"{host} does not answer", why=str(session.fleet.lost[host]), hint=hint)
+    if host not in fleet.members:
+        raise UnsafePlan(f"{host} does not answer", why=str(fleet.lost[host]), hint=hint)
     try:
-        found = await session.fleet.engine(host).inspect(CONTAINER)
+        found = await fleet.engine(host).inspect(CONTAINER)
         running = found.running
     except CloudError as err:
         raise UnsafePlan(f"{host} has no {CONTAINER}", why=str(err), hint=hint) from err
@@ -60,7 +60,7 @@ async def _may_return(session: Session, apis: Apis, compute: Compute) -> None:
 
 
 async def _cleaned(
-    session: Session,
+    fleet: Fleet,
     apis: Apis,
     compute: Compute,
     seconds: float,
@@ -90,7 +90,7 @@ async def _cleaned(
             )
         if reports and not anew:
             tell(f"{host}: {CONTAINER} runs since before they were moved: it is started anew")
-            await session.fleet.engine(host).stop(CONTAINER)
-            await session.fleet.engine(host).start(CONTAINER)
+            await fleet.engine(host).stop(CONTAINER)
+            await fleet.engine(host).start(CONTAINER)
             anew = True
         await asyncio.sleep(POLL_SECONDS)

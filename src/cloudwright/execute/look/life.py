@@ -8,7 +8,6 @@ from cloudwright.errors import CloudError
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.model.cloud import Cloud
 from cloudwright.transport.host import Host
-from cloudwright.transport.local import LocalHost
 
 KNOCK = (
     "timeout 3 bash -c ': </dev/tcp/{address}/{port}' 2>/dev/null || "
@@ -17,23 +16,20 @@ KNOCK = (
 KNOCK_SECONDS = 10.0
 
 
-async def sign_of_life(fleet: Fleet, cloud: Cloud, dead: str) -> str:
+async def sign_of_life(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> str:
     """Who gets an answer from the host `dead`, by SSH's port or by ping; empty for nobody.
 
-    Asked are this machine and every host of `fleet`, at its management and its tunnel address.
+    Asked are this machine, which is `here`, and every host of `fleet`, at the management and the
+    tunnel address of `dead`.
     """
     if dead in fleet.members:
         return f"this machine is logged in to {dead}"
     host = cloud.host(dead)
-    here = LocalHost("this machine")
-    askers: list[Host] = [here, *(member.host for member in fleet.members.values())]
+    askers = (here, *(member.host for member in fleet.members.values()))
     addresses = dict.fromkeys((host.address, host.tunnel))
-    try:
-        found = await asyncio.gather(
-            *(_knock(asker, a, host.ssh.port) for asker in askers for a in addresses)
-        )
-    finally:
-        await here.close()
+    found = await asyncio.gather(
+        *(_knock(asker, a, host.ssh.port) for asker in askers for a in addresses)
+    )
     return next(filter(None, found), "")
 
 

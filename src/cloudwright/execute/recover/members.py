@@ -13,6 +13,7 @@ from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.life import sign_of_life
 from cloudwright.model.cloud import Cloud
 from cloudwright.operations.recover import MemberState, all_up, can_go_without
+from cloudwright.transport.host import Host
 
 CONTAINER = "mariadb"
 POLL_SECONDS = 2.0
@@ -53,16 +54,16 @@ class Members:
                 return found
             await asyncio.sleep(POLL_SECONDS)
 
-    async def go_without(self, dead: Sequence[str]) -> None:
+    async def go_without(self, here: Host, dead: Sequence[str]) -> None:
         """Tell every member that answers that `dead` are dead.
 
-        Raises UnsafePlan, with nobody told, when one of them gives a sign of life to this machine
-        or to any host that answers, or when a whole cluster is there.
+        Raises UnsafePlan, with nobody told, when one of them gives a sign of life to this machine,
+        which is `here`, or to any host that answers, or when a whole cluster is there.
         """
         if why := can_go_without(await self.states(), dead):
             raise UnsafePlan("nobody was told anything", why=why)
         for host in dead:
-            if seen := await sign_of_life(self.fleet, self.cloud, host):
+            if seen := await sign_of_life(self.fleet, self.cloud, here, host):
                 raise UnsafePlan(
                     f"{host} gives a sign of life",
                     why=seen,

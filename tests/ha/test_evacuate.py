@@ -1,0 +1,89 @@
+"""The instances of a dead site come up in the other, and its host destroys what it still has."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cloud.tool import Tool, eventually
+from tests.ha.conftest import NETWORK
+
+LOST = f"{NETWORK}0.21"
+SECONDS = 600
+DEAD = ("--statement", "cmp-a is dead")
+GUESTS = "podman exec nova-libvirt virsh list --all --name | sed '/^$/d'"
+
+
+def ran(cloud: Tool, *words: str) -> tuple[int, str]:
+    process = cloud.start(*words)
+    said = process.communicate(timeout=SECONDS)[0]
+    print(said)
+    return process.returncode, said
+
+
+def server(cloud: Tool) -> dict[str, str]:
+    [found] = cloud.openstack("server", "list", "--long", "--name", "cloudwright-smoke")
+    return found
+
+
+def says(cloud: Tool, keys: Path, command: str) -> str:
+    """What the instance answers at its floating IP; a host key is believed once per file."""
+    [row] = cloud.openstack("floating", "ip", "list")
+    argv = ["ssh", "-i", str(cloud.state / "smoke" / "id_ed25519"), "-o", "BatchMode=yes"]
+    argv += ["-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=accept-new"]
+    argv += ["-o", f"UserKnownHostsFile={keys}", f"cloud@{row['Floating IP Address']}", command]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+@pytest.mark.ha
+def test_instances_of_a_dead_site_come_up_in_the_other(two_sites: Tool, tmp_path: Path) -> None:
+    cloud = two_sites
+    cloud.await_whole()
+    cloud.run("smoke", "--keep", "--zone", "a")
+    assert server(cloud)["Host"] == "cmp-a"
+    before, after = tmp_path / "before", tmp_path / "after"
+    assert says(cloud, before, "echo there") == "there"
+
+    refused = cloud.run("evacuate", "site:a", *DEAD, status=3)
+    assert "this machine is logged in to cmp-a" in refused
+    cloud.run("lab", "kill", "site:a")
+    cloud.run("evacuate", "site:a", *DEAD, status=3)  # Nova has heard of it a moment ago
+
+    def evacuated() -> bool:
+        code, said = ran(cloud, "evacuate", "site:a", *DEAD)
+        if code == 3:
+            assert "reports to Nova" in said
+            return False
+        assert code == 0, said
+        assert "was asked for in zone a" in said
+        assert "rebuilt from image cloudwright-smoke" in said
+        return True
+
+    eventually(evacuated, seconds=SECONDS, what="Nova to miss the host")
+    assert (server(cloud)["Host"], server(cloud)["Status"]) == ("cmp-b", "ACTIVE")
+    eventually(
+        lambda: says(cloud, after, "echo there") == "there",
+        seconds=SECONDS,
+        what="the instance at its floating IP",
+    )
+    assert before.read_text() != after.read_text(), "its disk is a new one, with a new host key"
+
+    assert "no instance is on cmp-a" in cloud.run("evacuate", "site:a", *DEAD)
+    assert cloud.json("status", status=1)["held_out"] == ["cmp-a"]
+    cloud.run("evacuate", "--return", "site:a", status=3)
+
+    cloud.run("lab", "boot", "site:a")
+    assert "logged in to cmp-a" in cloud.run("evacuate", "site:a", *DEAD, status=3)
+    eventually(
+        lambda: ran(cloud, "evacuate", "--return", "site:a")[0] == 0,
+        seconds=SECONDS,
+        what="the host to be let in again",
+    )
+    assert cloud.at(LOST, GUESTS) == ""
+    assert server(cloud)["Host"] == "cmp-b"
+    assert says(cloud, after, "echo there") == "there"
+    cloud.await_whole()
+    assert cloud.json("status")["held_out"] == []
+    cloud.run("smoke")
