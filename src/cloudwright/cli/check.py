@@ -11,7 +11,9 @@ from cloudwright.cli.options import columns, ending, tell_warnings, with_cloud
 
 
 @click.command()
-@click.option("--hosts", is_flag=True, help="Look at the hosts too: SSH, engine, space, clocks.")
+@click.option(
+    "--hosts", is_flag=True, help="Look at the hosts too: SSH, engine, space, clocks, distance."
+)
 @with_cloud
 def check(path: Path, hosts: bool) -> int:
     """Validate CLOUD and its overrides offline: every problem at once, with its place.
@@ -20,8 +22,9 @@ def check(path: Path, hosts: bool) -> int:
     and range; one that will be removed is warned of.
 
     With --hosts also log in to each host and look at what stands in the way: engine and its
-    quirks, cores, memory, disk, clock skew, ports in use, kernel features, and whether KVM
-    really runs a guest. Exits 2 for a wrong file, 4 for a host that cannot do its part.
+    quirks, cores, memory, disk, clock skew, ports in use, kernel features, whether KVM really
+    runs a guest, and the round trip between voters: fine, warned of, or too long for synchronous
+    replication. Exits 2 for a wrong file, 4 for a host that cannot do its part.
     """
     from cloudwright.execute.session import read_with_warnings
     from cloudwright.services import SERVICES

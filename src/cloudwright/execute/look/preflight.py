@@ -11,8 +11,10 @@ from cloudwright.declare.service import HttpHealth, TcpHealth
 from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS
+from cloudwright.execute.look.round_trips import Trips, measure
 from cloudwright.model.cloud import Cloud, Host, datapath, virt_type
 from cloudwright.model.facts import Facts
+from cloudwright.operations.round_trip import judge
 from cloudwright.plan.blueprint import Blueprint, World
 from cloudwright.plan.steps import RunContainer
 
@@ -39,11 +41,10 @@ class HostFinding:
 async def preflight(
     fleet: Fleet, cloud: Cloud, world: World, blueprint: Blueprint
 ) -> tuple[HostFinding, ...]:
-    """Every finding of every host, in the file's order; reads only."""
-    parts = await asyncio.gather(
-        *(_host(fleet, cloud, host, world, blueprint) for host in cloud.hosts)
-    )
-    return tuple(finding for part in parts for finding in part)
+    """Every finding of every host, in the file's order, then of what is between; reads only."""
+    hosts = asyncio.gather(*(_host(fleet, cloud, host, world, blueprint) for host in cloud.hosts))
+    trips, parts = await asyncio.gather(measure(fleet, cloud), hosts)
+    return (*(finding for part in parts for finding in part), *check_round_trips(trips))
 
 
 async def _host(
@@ -85,6 +86,22 @@ def check_machine(host: Host, facts: Facts) -> Iterable[HostFinding]:
         text=f"{facts.time_skew:+.1f} s from this machine's",
         hint="run a time service (chrony) on the host" if skewed else "",
     )
+
+
+def check_round_trips(trips: Trips) -> Iterable[HostFinding]:
+    """The voters are near enough to each other for what the database's members agree on."""
+    for host, others in trips.items():
+        for other, seconds in others.items():
+            if seconds:
+                verdict = judge(seconds)
+                severity, hint = verdict.severity, verdict.hint
+                text = f"to {other}: {verdict.text}"
+            else:
+                severity, text = "warning", f"to {other}: not known, no answer to ping or SSH"
+                hint = "voters must reach each other: look at routes and firewalls between them"
+            yield HostFinding(
+                host=host, subject="round trip", severity=severity, text=text, hint=hint
+            )
 
 
 def check_interfaces(host: Host, facts: Facts) -> Iterable[HostFinding]:
