@@ -14,7 +14,8 @@ from cloudwright.errors import HostError
 from cloudwright.execute.drill.load import CONNECT_SECONDS, TRY_SECONDS, NoAnswerError
 from cloudwright.operations.drill.verdict import IMAGES, PORTS, SERVERS, TOKEN
 
-EVERY_SECONDS = 0.5
+CLIENTS = 2
+EVERY_SECONDS = 1.0
 PORT_SECONDS = 1.0
 """A port is several rows and a change in OVN: on small machines the dearest request here."""
 
@@ -199,10 +200,14 @@ async def remove_networks(caller: Caller) -> None:
 
 
 def api_streams(caller: Caller, ports: Ports) -> tuple[Tokens | Listing | Ports, ...]:
-    """All that goes through the public API."""
+    """All that goes through the public API: two clients of each kind, and one that makes ports."""
+    lists = (("compute", "/servers", SERVERS), ("image", "/v2/images", IMAGES))
     return (
-        Tokens(caller=caller),
-        Listing(caller=caller, service="compute", path="/servers", name=SERVERS),
+        *(Tokens(caller=caller) for _ in range(CLIENTS)),
+        *(
+            Listing(caller=caller, service=service, path=path, name=name)
+            for service, path, name in lists
+            for _ in range(CLIENTS)
+        ),
         ports,
-        Listing(caller=caller, service="image", path="/v2/images", name=IMAGES),
     )

@@ -97,7 +97,13 @@ class Drill:
         # The load's own clock is the drill's; the samplers' hosts have theirs.
         self._clock, self._epoch = since_now(), time.time()
         load = Load(
-            streams=(*api_streams(bench.caller, bench.ports), bench.rows, bench.messages),
+            streams=(
+                *api_streams(bench.caller, bench.ports),
+                bench.rows,
+                bench.rows.another(),
+                bench.messages,
+                bench.messages.another(),
+            ),
             clock=self._clock,
         )
         running = asyncio.create_task(load.run())
@@ -250,7 +256,7 @@ def _machine() -> str:
 def _load(requests: tuple[Request, ...], marks: Marks) -> str:
     rate = len(requests) / marks.ended
     streams = len({request.stream for request in requests})
-    return f"{streams} streams, one request at a time each, {rate:.1f} requests a second in all"
+    return f"{streams} streams of up to two clients, each one request at a time, {rate:.1f} requests a second in all"
 
 
 def directory_for(state: Path) -> Path:

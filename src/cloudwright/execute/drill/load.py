@@ -1,12 +1,14 @@
-"""The load of a drill: each stream one request at a time, with one retry, all written down."""
+"""The load of a drill: each client one request at a time, with one retry, all written down."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 from cloudwright.operations.drill.records import Outcome, Request
@@ -52,7 +54,11 @@ class Stream(Protocol):
 
 @dataclass(kw_only=True, slots=True)
 class Load:
-    """Every stream's requests, in the order in which they ended; times since `start`."""
+    """Every client's requests, in the order in which they ended; times since `start`.
+
+    Streams of one name are clients of one kind: they take turns, and what one of them waits for
+    in vain while another is answered is no time without an answer.
+    """
 
     streams: tuple[Stream, ...]
     clock: Callable[[], float]
@@ -61,19 +67,23 @@ class Load:
 
     async def run(self) -> None:
         """Keep all streams going until `stop`; the request that is under way then is ended."""
+        kinds = Counter(stream.name for stream in self.streams)
+        begun: Counter[str] = Counter()
+        numbers = {name: count(1) for name in kinds}
         async with asyncio.TaskGroup() as group:
             for stream in self.streams:
-                group.create_task(self._keep_going(stream))
+                later = stream.every * begun[stream.name] / kinds[stream.name]
+                begun[stream.name] += 1
+                group.create_task(self._keep_going(stream, numbers[stream.name], later))
 
     def stop(self) -> None:
         """End each stream after its present request."""
         self._stopping.set()
 
-    async def _keep_going(self, stream: Stream) -> None:
-        number = 0
+    async def _keep_going(self, stream: Stream, numbers: Iterator[int], later: float) -> None:
+        await self._pause(later)
         while not self._stopping.is_set():
-            number += 1
-            began = self.clock()
+            number, began = next(numbers), self.clock()
             outcome, why = await _request(stream, number)
             ended = self.clock()
             self.requests.append(
@@ -85,10 +95,14 @@ class Load:
                     why=why,
                 )
             )
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, stream.every - (ended - began))):
-                    await self._stopping.wait()
+            await self._pause(stream.every - (ended - began))
         await stream.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until `stop`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopping.wait()
 
 
 async def _request(stream: Stream, number: int) -> tuple[Outcome, str]:

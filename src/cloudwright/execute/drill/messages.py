@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cloudwright.engine.api import Engine
 from cloudwright.errors import CommandFailed
@@ -68,6 +68,13 @@ class Messages:
     every: float = EVERY_SECONDS
     acknowledged: set[int] = field(default_factory=set)
     _channel: amqp.Channel | None = None
+
+    def another(self) -> Messages:
+        """A second client, with a connection of its own that tries the members in another order,
+        and the same list of what was confirmed."""
+        members = (*self.broker.members[1:], *self.broker.members[:1])
+        broker = replace(self.broker, members=members)
+        return Messages(broker=broker, acknowledged=self.acknowledged)
 
     async def attempt(self, number: int, *, again: bool) -> None:
         """Publish message `number` and wait for its confirmation."""

@@ -17,6 +17,7 @@ from cloudwright.operations.drill.verdict import ROWS
 
 DATABASE = "cloudwright_drill"
 USER = "cloudwright_drill"
+ORIGINS = ("%", "localhost")
 EVERY_SECONDS = 0.2
 
 TABLES = (
@@ -67,6 +68,10 @@ class Rows:
         default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows")
     )
 
+    def another(self) -> Rows:
+        """A second client, with a connection of its own and the same list of what was written."""
+        return Rows(door=self.door, acknowledged=self.acknowledged)
+
     async def attempt(self, number: int, *, again: bool) -> None:
         """Write row `number`; a row that the first try wrote without an answer is no error."""
         loop = asyncio.get_running_loop()
@@ -105,7 +110,12 @@ async def make_database(server: DatabaseServer, password: str) -> None:
         [
             (f"CREATE DATABASE `{DATABASE}`", ()),
             (f"CREATE USER `{USER}`@'%%' IDENTIFIED BY %s REQUIRE SSL", (password,)),
-            (f"GRANT ALL PRIVILEGES ON `{DATABASE}`.* TO `{USER}`@'%'", ()),
+            # The samplers come by the member's own socket, where there is no TLS.
+            (f"CREATE USER `{USER}`@localhost IDENTIFIED BY %s", (password,)),
+            *(
+                (f"GRANT ALL PRIVILEGES ON `{DATABASE}`.* TO `{USER}`@'{origin}'", ())
+                for origin in ORIGINS
+            ),
             *((table, ()) for table in TABLES),
         ]
     )
@@ -114,7 +124,10 @@ async def make_database(server: DatabaseServer, password: str) -> None:
 async def drop_database(server: DatabaseServer) -> None:
     """Take it all away; again changes nothing."""
     await server.run(
-        [(f"DROP DATABASE IF EXISTS `{DATABASE}`", ()), (f"DROP USER IF EXISTS `{USER}`@'%'", ())]
+        [
+            (f"DROP DATABASE IF EXISTS `{DATABASE}`", ()),
+            *((f"DROP USER IF EXISTS `{USER}`@'{origin}'", ()) for origin in ORIGINS),
+        ]
     )
 
 

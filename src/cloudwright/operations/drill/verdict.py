@@ -111,6 +111,8 @@ def _figures(every: Iterable[Figures], limits: Limits, *, survives: bool) -> Ite
 
 
 def _ledger(ledger: Ledger) -> Iterable[str]:
+    if not ledger.acknowledged:
+        yield f"{ledger.kind}: nothing was acknowledged, so nothing is proven"
     if not ledger.found:
         yield f"{ledger.kind}: what was acknowledged could not be looked for"
     for place, numbers in ledger.lost.items():

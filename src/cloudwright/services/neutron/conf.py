@@ -148,16 +148,15 @@ def _databases(at: At) -> dict[str, ini.Value]:
     With these files we are known to them.
 
     Every voter is named, a witness too: writes are taken by the leader alone, and that may be it.
+    This host's own comes first, then its site's: as a process starts, and once more at its first
+    port, it asks them for their schema in this order and waits for a silent one without a limit.
     """
+    near = sorted(at.voters, key=lambda h: (h.name != at.host.name, h.site != at.host.site))
     files = {"private_key": KEY_PATH, "certificate": CERTIFICATE_PATH, "ca_cert": CA_PATH}
     return {
         **{f"ovn_{db}_{what}": path for db in ("nb", "sb") for what, path in files.items()},
-        "ovn_nb_connection": ",".join(
-            f"ssl:{h.address}:{oslo.NORTHBOUND_PORT}" for h in at.voters
-        ),
-        "ovn_sb_connection": ",".join(
-            f"ssl:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in at.voters
-        ),
+        "ovn_nb_connection": ",".join(f"ssl:{h.address}:{oslo.NORTHBOUND_PORT}" for h in near),
+        "ovn_sb_connection": ",".join(f"ssl:{h.address}:{oslo.SOUTHBOUND_PORT}" for h in near),
         "ovsdb_probe_interval": 5000,
         "ovsdb_retry_max_interval": 5,
     }
