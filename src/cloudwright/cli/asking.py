@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -25,11 +27,18 @@ def may_ask(yes: bool) -> bool:
 
 
 def confirmed(question: str) -> bool:
-    """Ask, yes or no; Ctrl-C at the question ends the program as it does anywhere else."""
+    """Ask, yes or no."""
+    with _interruptible():
+        return click.confirm(question)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C at a question ends the program as it does anywhere else."""
     # asyncio's own handler only cancels a task, which cannot run while we wait for a key.
     asking = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return click.confirm(question)
+        yield
     finally:
         signal.signal(signal.SIGINT, asking)
 
@@ -56,7 +65,8 @@ def typed(wanted: str, given: str | None, untouched: str) -> bool:
     if given is None:
         if not sys.stdin.isatty():
             raise click.UsageError(f"no terminal to ask on: give --statement '{wanted}'")
-        given = click.prompt(f"Type '{wanted}' to go on")
+        with _interruptible():
+            given = click.prompt(f"Type '{wanted}' to go on")
     if given != wanted:
         raise click.UsageError(f"that was not '{wanted}'; {untouched}")
     return asked

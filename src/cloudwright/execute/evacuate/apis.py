@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from cloudwright.errors import HostError
+from cloudwright.execute.central.access import write_access
 from cloudwright.execute.central.api import connect_api
 from cloudwright.execute.session import Session
 
@@ -49,11 +50,13 @@ class Apis:
         """What Nova answers at `path`."""
         return _json(self.compute, path, query, version)
 
-    def nova_pages(self, path: str, key: str, **query: str) -> list[dict[str, Any]]:
+    def nova_pages(
+        self, path: str, key: str, version: str = NOVA, **query: str
+    ) -> list[dict[str, Any]]:
         """Every thing of the list `key` at `path`, over all pages (Nova gives 1000 at a time)."""
         found: list[dict[str, Any]] = []
         while True:
-            page = self.nova(path, **query)[key]
+            page = self.nova(path, version, **query)[key]
             if not page:
                 return found
             found += page
@@ -78,6 +81,7 @@ async def open_apis(session: Session) -> Apis:
     from keystoneauth1.adapter import Adapter
 
     cloud = session.cloud
+    await write_access(session.state, cloud, session.vault)  # another machine may have applied it
     api = await connect_api(session.fleet, cloud, session.vault, session.state)
 
     def adapter(kind: str) -> Adapter:

@@ -44,7 +44,8 @@ def look(apis: Apis, services: Mapping[str, Compute], lost: Sequence[str]) -> Es
 
 def _providers(apis: Apis) -> dict[str, str]:
     """Compute host → its resource provider in Placement, which has the hypervisor's id."""
-    found = apis.nova_pages("/os-hypervisors/detail", "hypervisors")
+    # From 2.88 on Nova asks every host for its uptime here, and waits for those that are silent.
+    found = apis.nova_pages("/os-hypervisors/detail", "hypervisors", version="2.53")
     return {one["service"]["host"]: one["id"] for one in found}
 
 
