@@ -174,6 +174,7 @@ def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]
             name=container.name,
             port=container.api.port,
             check=container.api.check,
+            check_body=container.api.check_body,
             mode=container.api.mode,
             external=container.api.external,
             one_at_a_time=container.api.own_files,

@@ -256,7 +256,8 @@ def _machine() -> str:
 def _load(requests: tuple[Request, ...], marks: Marks) -> str:
     rate = len(requests) / marks.ended
     streams = len({request.stream for request in requests})
-    return f"{streams} streams of up to two clients, each one request at a time, {rate:.1f} requests a second in all"
+    clients = "one or two clients each, one request at a time"
+    return f"{streams} streams, {clients}, {rate:.1f} requests a second in all"
 
 
 def directory_for(state: Path) -> Path:

@@ -125,7 +125,7 @@ service = Service(
             files=files,
             # Django answers it with a redirect; the login page would begin a session each time.
             tls=Tls(owner="horizon"),
-            api=Api(port=PORT, check="/"),
+            api=Api(port=PORT, check="/", check_body=False),
         ),
     ),
 )

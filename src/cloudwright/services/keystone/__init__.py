@@ -146,7 +146,7 @@ service = Service(
             ),
             # Its endpoints are made by its bootstrap, before anyone could log in to make them.
             tls=Tls(owner="keystone"),
-            api=Api(port=KEYSTONE_PORT, path="/v3"),
+            api=Api(port=KEYSTONE_PORT, path="/v3", check_body=False),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
         ),
     ),
