@@ -256,7 +256,7 @@ def _machine() -> str:
 def _load(requests: tuple[Request, ...], marks: Marks) -> str:
     rate = len(requests) / marks.ended
     streams = len({request.stream for request in requests})
-    clients = "one or two clients each, one request at a time"
+    clients = "one to six clients each, one request at a time"
     return f"{streams} streams, {clients}, {rate:.1f} requests a second in all"
 
 

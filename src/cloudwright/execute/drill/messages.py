@@ -15,7 +15,7 @@ from cloudwright.operations.drill.verdict import MESSAGES
 
 VHOST = "cloudwright-drill"
 QUEUE = "drill"
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from cloudwright.operations.drill.verdict import ROWS
 DATABASE = "cloudwright_drill"
 USER = "cloudwright_drill"
 ORIGINS = ("%", "localhost")
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.4
 
 TABLES = (
     f"CREATE TABLE `{DATABASE}`.written (n INT PRIMARY KEY)",

@@ -102,6 +102,10 @@ def _settings(at: At) -> dict[str, str | int]:
         for number, host in enumerate(at.voters, 1):
             settings[f"cluster_formation.classic_config.nodes.{number}"] = _node(host)
         settings["cluster_partition_handling"] = "pause_minority"
+        # A member that is silent: its queues get another leader within seconds (by default it is
+        # looked for every 5 s), and who declares a queue waits for it for 10 s at most (60 s).
+        settings["raft.adaptive_failure_detector.poll_interval"] = 1000
+        settings["net_ticktime"] = 10
     return settings
 
 
@@ -158,7 +162,12 @@ service = Service(
                 may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical"),
                 speaks="tls",
             ),
-            tls=Tls(owner="rabbitmq", reload=True),
+            # Kombu goes on to the next member, and verifies it by the name of the first one.
+            tls=Tls(
+                owner="rabbitmq",
+                also=lambda cloud: tuple(host.address for host in cloud.hosts_with(VOTERS)),
+                reload=True,
+            ),
             reload=Reload(command=CLEAR),
             cpu_shares=HEARTBEAT_SHARES,
         ),
