@@ -202,7 +202,7 @@ async def remove_networks(caller: Caller) -> None:
 
 
 def api_streams(caller: Caller, ports: Ports) -> tuple[Tokens | Listing | Ports, ...]:
-    """All that goes through the public API: several clients of a kind, and one that makes ports."""
+    """All that goes through the public API: clients of each kind, one of them to make ports."""
     lists = (("compute", "/servers", SERVERS), ("image", "/v2/images", IMAGES))
     return (
         *(Tokens(caller=caller) for _ in range(CLIENTS)),
