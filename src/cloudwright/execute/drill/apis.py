@@ -17,7 +17,7 @@ from cloudwright.operations.drill.verdict import IMAGES, PORTS, SERVERS, TOKEN
 CLIENTS = 6
 """Of each kind: one whose request was under way when its answerer died waits for its own limit of
 time, and the others tell meanwhile when there is an answer again."""
-EVERY_SECONDS = 3.0
+EVERY_SECONDS = 4.0
 PORT_SECONDS = 1.0
 """A port is several rows and a change in OVN: on small machines the dearest request here."""
 
