@@ -74,7 +74,14 @@ class Drill:
             blueprint=await session.blueprint(),
         )
         self._say("prepares: database, virtual host and network of its own")
-        bench = await prepare(session.fleet, session.cloud, session.vault)
+        try:
+            bench = await prepare(session.fleet, session.cloud, session.vault)
+        except NoAnswerError as err:
+            raise UnsafePlan(
+                "the cloud does not do what a drill needs, and nothing was broken",
+                why=str(err),
+                hint="`cloudwright status` and `cloudwright smoke` show what is not well",
+            ) from err
         try:
             await self._begin(whole, bench)
             return await self._measure(whole, bench)

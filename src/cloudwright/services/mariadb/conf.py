@@ -63,6 +63,13 @@ def settings(at: At) -> Ini:
             "innodb_autoinc_lock_mode": 2,  # Galera takes no other
             "binlog_format": "ROW",
             "performance_schema": False,
+            # A host that died holds the locks of its transactions until its connections are found
+            # dead: by default two hours, in which nobody else may change those rows. The last is
+            # for a connection that died with an answer on its way, which no keepalive looks at.
+            "tcp_keepalive_time": 5,
+            "tcp_keepalive_interval": 2,
+            "tcp_keepalive_probes": 3,
+            "idle_transaction_timeout": 60,
             **_galera(at),
         },
         "sst": {
