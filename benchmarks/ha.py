@@ -30,6 +30,7 @@ DRILLS = (
     "lose-site a",
     "lose-site b",
     "lose-site w",
+    "partition a",
     "partition a b",
     "partition a b w",
     "kill-service mariadb",

@@ -200,14 +200,18 @@ def test_after_a_cold_start_only_the_return_counts() -> None:
 def test_an_injury_is_a_failure_of_what_if() -> None:
     assert lose_site(TWO, "a").hosts == ("ctl-a", "cmp-a")
     assert failure_of(TWO, lose_host(TWO, "witness")).up == {"ctl-a", "ctl-b", "cmp-a", "cmp-b"}
-    assert len(failure_of(TWO, cut(TWO, ("a", "b"))).sides) == 2
+    assert failure_of(TWO, cut(TWO, ("a", "b"))).between == {"witness"}
+    assert failure_of(TWO, cut(TWO, ("a",))).sides == (
+        {"ctl-a", "cmp-a"},
+        {"ctl-b", "cmp-b", "witness"},
+    )
     assert failure_of(TWO, cold_start(TWO)).up == set()
     for hurt in (kill_container, freeze_container):
         one = hurt(TWO, "mariadb", "ctl-a")
         assert forecast(TWO, SERVICES, failure_of(TWO, one)).survives
     for wrong in (
         lambda: lose_site(TWO, "c"),
-        lambda: cut(TWO, ("a",)),
+        lambda: cut(TWO, ("a", "a")),
         lambda: kill_container(TWO, "mariadb", "nowhere"),
         lambda: freeze_container(TWO, "mariadb", "nowhere"),
     ):

@@ -57,6 +57,15 @@ def test_of_a_partition_exactly_one_side_writes() -> None:
     assert thirds.serves is None
 
 
+def test_of_a_cut_between_two_who_reach_a_third_nothing_is_promised() -> None:
+    cut = forecast(TWO, SERVICES, partition(TWO, "a|b"))
+    assert not cut.survives
+    assert cut.open
+    assert {(v.votes, v.between, v.open) for v in cut.votes} == {((1, 1), 1, True)}
+    assert not forecast(TWO, SERVICES, partition(TWO, "a|b|w")).open
+    assert "may STOP: witness sees both" in said_of("two-sites.yaml", "--partition", "a|b")
+
+
 def test_one_site_of_three_controllers_survives_one_host_only() -> None:
     assert after(THREE, "ctl-2").survives
     assert not after(THREE, "ctl-1", "ctl-2").survives

@@ -69,7 +69,8 @@ def lose_host(path: Path, host: str, **options: object) -> int:
 @click.argument("sites", nargs=-1, required=True)
 @_options
 def partition(path: Path, sites: tuple[str, ...], **options: object) -> int:
-    """Cut the lines between each two of SITES; the others keep reaching all. In a lab only."""
+    """Cut the lines between each two of SITES, whom the others keep reaching, or all lines of one
+    site. In a lab only."""
     from cloudwright.operations.drill import injury
 
     return _run(path, lambda cloud: injury.cut(cloud, sites), options)

@@ -14,20 +14,23 @@ from cloudwright.model.cloud import Cloud, Ha
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """`label` for a person; `sides`: the hosts that are up, by who can still talk to whom."""
+    """`label` for a person; `sides`: the hosts that are up, by who can still talk to whom;
+    `between`: hosts that reach every side, while the sides do not reach each other."""
 
     label: str
     sides: tuple[frozenset[str], ...]
+    between: frozenset[str] = frozenset()
 
     @property
     def up(self) -> frozenset[str]:
         """Every host that is up, on whichever side."""
-        return frozenset().union(*self.sides)
+        return self.between.union(*self.sides)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vote:
-    """A cluster that decides by majority: `votes` of each side, of `voters` before.
+    """A cluster that decides by majority: `votes` of each side, of `voters` before; `between` are
+    those that reach every side, and are not counted on.
 
     `side` is the one that goes on, None when none has a majority of those before.
     """
@@ -35,6 +38,7 @@ class Vote:
     cluster: str
     voters: int
     votes: tuple[int, ...]
+    between: int
     side: int | None
     keeps_data: bool
     """Whether a member with data is on the side that goes on (arbitrators have none)."""
@@ -43,6 +47,16 @@ class Vote:
     def goes_on(self) -> bool:
         """Whether it takes writes somewhere."""
         return self.side is not None and self.keeps_data
+
+    @property
+    def open(self) -> bool:
+        """Whether one side could go on with those in between, and nobody can say that it does.
+
+        A member that sees another which it knows to see a third that it cannot see itself has no
+        whole cluster: Galera takes half a minute to leave one out, RabbitMQ pauses all of them.
+        """
+        counts = (count + self.between for count in self.votes)
+        return not self.goes_on and any(2 * count > self.voters for count in counts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +89,11 @@ class Forecast:
     def survives(self) -> bool:
         """Whether every API goes on, for writes too."""
         return self.serves is not None and not self.idle
+
+    @property
+    def open(self) -> bool:
+        """Whether it may go on all the same, by those who reach every side."""
+        return not self.survives and any(vote.open for vote in self.votes)
 
 
 def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> Forecast:
@@ -146,6 +165,7 @@ def _vote(cloud: Cloud, group: tuple[str, tuple[Container, ...]], failure: Failu
         cluster=name,
         voters=len(hosts),
         votes=votes,
+        between=sum(host in failure.between for host in hosts),
         side=side,
         keeps_data=side is not None and bool(keepers & failure.sides[side]),
     )
@@ -179,8 +199,7 @@ def lose(cloud: Cloud, names: Iterable[str]) -> Failure:
 
 
 def partition(cloud: Cloud, text: str) -> Failure:
-    """Sites that no longer reach each other: `a|b` (those not named stay with the first side
-    that is cut from nobody else: they reach every side, which counts them once, with the first).
+    """Sites that no longer reach each other: `a|b`; those not named reach every side.
 
     Raises InvalidCloud for fewer than two sides, an unknown site, or one named twice.
     """
@@ -190,10 +209,7 @@ def partition(cloud: Cloud, text: str) -> Failure:
         raise _problem(f'"{text}" is no partition', 'such as "a|b" or "a,w|b"')
     sides = [frozenset().union(*(meant(cloud, f"site:{name}") for name in side)) for side in named]
     rest = frozenset(host.name for host in cloud.hosts) - frozenset().union(*sides)
-    # Who reaches all sides (a witness) votes with one of them: clusters form one whole view, and
-    # take the side that they had before, which is that of the first controller.
-    sides[0] |= rest
-    return Failure(label=f"partition {text}", sides=tuple(sides))
+    return Failure(label=f"partition {text}", sides=tuple(sides), between=rest)
 
 
 def every(cloud: Cloud, most: int) -> tuple[Failure, ...]:

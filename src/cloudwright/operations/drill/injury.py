@@ -19,7 +19,8 @@ class LoseHosts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cut:
-    """The line between each two of these sites; a site that is not named keeps reaching all."""
+    """The line between each two of these sites; a site that is not named keeps reaching all. Of
+    one alone: all its lines."""
 
     label: str
     sites: tuple[str, ...]
@@ -63,8 +64,8 @@ def cold_start(cloud: Cloud) -> LoseHosts:
 
 
 def cut(cloud: Cloud, sites: tuple[str, ...]) -> Cut:
-    """A partition; InvalidCloud for fewer than two sites, or an unknown one."""
-    partition(cloud, "|".join(sites))
+    """A partition; InvalidCloud for an unknown site, or when there are no two sides."""
+    partition(cloud, _sides(cloud, sites))
     return Cut(label=f"partition {' '.join(sites)}", sites=sites)
 
 
@@ -92,9 +93,14 @@ def failure_of(cloud: Cloud, injury: Injury) -> Failure:
         case LoseHosts(hosts=hosts):
             return lose(cloud, tuple(f"host:{host}" for host in hosts))
         case Cut(sites=sites):
-            return partition(cloud, "|".join(sites))
+            return partition(cloud, _sides(cloud, sites))
         case KillContainer(label=label) | FreezeContainer(label=label):
             return Failure(label=label, sides=(frozenset(h.name for h in cloud.hosts),))
+
+
+def _sides(cloud: Cloud, sites: tuple[str, ...]) -> str:
+    others = ",".join(site.name for site in cloud.sites if site.name not in sites)
+    return "|".join(sites if len(sites) > 1 else (*sites, others))
 
 
 def _must_be_there(cloud: Cloud, host: str) -> None:

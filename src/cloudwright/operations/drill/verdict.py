@@ -82,6 +82,8 @@ def breaches(measured: Measured, limits: Limits, forecast: Forecast) -> tuple[st
 def disagreements(measured: Measured, forecast: Forecast) -> tuple[str, ...]:
     """Where what `what-if` says of this failure is not what was measured, one line each."""
     found = []
+    if forecast.open:
+        return ()  # it says itself that it cannot say
     if forecast.survives and not measured.goes_on:
         silent = [one.stream for one in measured.figures if not one.goes_on]
         found.append(f"what-if: the cloud goes on; measured: no answer from {', '.join(silent)}")
