@@ -81,7 +81,8 @@ def test_an_arbitrator_holds_nothing_and_is_not_waited_for() -> None:
 def test_a_cluster_that_is_up_is_joined_and_one_being_founded_awaited() -> None:
     up = agent.Told(name="c", state=agent.UP, history=HISTORY, position=3)
     founding = agent.Told(name="c", state=agent.FOUNDING, history=HISTORY, position=3)
-    assert decide(down("a", 99, *MEMBERS), up) == agent.Join()
+    joins = agent.Join(history=HISTORY, through=("c",))
+    assert decide(down("a", 99, *MEMBERS), up) == joins
     assert decide(down("a", 99, "a"), founding) == agent.Wait("c founds the cluster")
 
 
@@ -353,7 +354,7 @@ def test_one_said_to_be_dead_that_speaks_counts_as_any_other() -> None:
 def test_beside_a_whole_cluster_no_word_founds_another() -> None:
     up = agent.Told(name="b", state=agent.UP, history=HISTORY, position=3)
     own = down("a", 99, *MEMBERS)
-    assert agent.decide(own, {"b": up}, MEMBERS, frozenset("bc")) == agent.Join()
+    assert agent.decide(own, {"b": up}, MEMBERS, frozenset("bc")) == agent.Join(HISTORY, ("b",))
 
 
 def test_a_lost_disk_founds_nothing_on_a_word() -> None:
@@ -391,6 +392,7 @@ def test_a_word_ends_with_the_outage_that_it_was_given_in(tmp_path: Path) -> Non
     assert statements.dead(tmp_path, ("a", "b")) == frozenset()
     assert statements.given_up(tmp_path) == ()
     statements.give_up(tmp_path, [HISTORY, ""])
+    statements.end(tmp_path)
     assert statements.dead(tmp_path, MEMBERS) == frozenset()
     assert statements.given_up(tmp_path) == (HISTORY,)
     assert statements.dead(None, MEMBERS) == frozenset()

@@ -28,6 +28,11 @@ VERBS = {
         "cloudwright.cli.evacuate:evacuate",
         "Bring up a dead host's instances elsewhere.",
     ),
+    "failover": (
+        "cloudwright.cli.failover:failover",
+        "Have a site go on without a majority, on your word.",
+    ),
+    "failback": ("cloudwright.cli.failback:failback", "Watch a lost site come back to the rest."),
     "status": ("cloudwright.cli.status:status", "Show every container, and whether it is well."),
     "logs": ("cloudwright.cli.logs:logs", "Show the logs of a container, wherever it runs."),
     "shell": ("cloudwright.cli.shell:shell", "Open a shell in a container, wherever it runs."),

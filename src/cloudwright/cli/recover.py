@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudwright.cli.asking import typed
+from cloudwright.cli.failover import table
 from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
@@ -38,24 +39,32 @@ def recover(path: Path, without: tuple[str, ...], statement: str | None, wait: f
 async def _recover(
     path: Path, without: tuple[str, ...], statement: str | None, wait: float
 ) -> int:
-    from cloudwright.execute.recover.members import Members
-    from cloudwright.execute.recover.others import others
+    from cloudwright.execute.recover.failover import Voting
+    from cloudwright.execute.recover.members import every_cluster
     from cloudwright.execute.session import open_session
+    from cloudwright.operations.failover import to_force
     from cloudwright.operations.recover import all_up, can_go_without, meaning
     from cloudwright.services import SERVICES
     from cloudwright.transport.local import HERE, LocalHost
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_lost(session.fleet.lost)
-        members = Members(cloud=session.cloud, fleet=session.fleet)
-        found, rest = await asyncio.gather(members.states(), others(session.fleet, session.cloud))
+        voting = Voting(
+            cloud=session.cloud, services=SERVICES, fleet=session.fleet, here=LocalHost(HERE)
+        )
+        clusters = every_cluster(session.cloud, SERVICES, session.fleet)
+        members = next(one for one in clusters if one.container.name == "mariadb")
+        looked = await voting.look()
+        found = next(one.states for one in looked if one.name == members.container.name)
         click.echo(_table(found))
-        click.echo(columns(("HOST", "CLUSTER", "SAYS"), rest))
+        click.echo(table([one for one in looked if one.name != members.container.name]))
         click.echo("\n".join(meaning(found)))
         if without:
-            _confirm(without, statement, can_go_without(found, without))
-            await members.go_without(LocalHost(HERE), without)
-            click.echo("the others know; they found the cluster without")
+            forced = [one.name for one in to_force(looked)]
+            database = not forced or members.container.name in forced
+            _confirm(without, statement, can_go_without(found, without) if database else "")
+            await voting.pass_on(without)
+            click.echo("the others know; they go on without")
         if not all_up([one for one in found if one.host not in without]):
             found = await members.settle(wait, without, click.echo)
             click.echo("\n".join(meaning(found)))

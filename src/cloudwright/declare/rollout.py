@@ -41,4 +41,23 @@ class Batches:
         return max(1, hosts * self.percent // 100)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alone:
+    """How members that are no majority go on, on a person's word that all the others are dead.
+
+    `how` is what their agents do (`declare.member`), `lost` what may be lost by it.
+    """
+
+    how: str
+    lost: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recount:
+    """What has a client forget how far a cluster had counted that was then founded anew; it would
+    take the new one for one that lags behind. An empty `command`: the container is restarted."""
+
+    command: tuple[str, ...] = ()
+
+
 Rollout = Quorum | Canary | Batches

@@ -10,7 +10,7 @@ from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
 from cloudwright.declare.options import OptionSet
 from cloudwright.declare.reload import Reload
-from cloudwright.declare.rollout import Batches, Canary, Rollout
+from cloudwright.declare.rollout import Alone, Batches, Canary, Recount, Rollout
 from cloudwright.declare.tls import Tls
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
@@ -139,6 +139,8 @@ class Container:
     `destroy --data` runs in it before it is stopped: it takes away what would outlive the
     container, and writes a line for each thing. `spared` says why nobody misses it for seconds;
     `copied_by` names the container that brings the files in its volumes to its other hosts.
+    `alone` says how its members go on without a majority, on a person's word; `recount` what it
+    must forget when those that it is a client of were founded anew.
     """
 
     name: str
@@ -169,6 +171,8 @@ class Container:
     farewell: str = ""
     spared: str = ""
     copied_by: str = ""
+    alone: Alone | None = None
+    recount: Recount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

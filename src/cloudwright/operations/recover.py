@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemberState:
-    """One member: `state` is `up`, `founding`, `down`, `cut off`, or `silent` (no answer).
+    """One member: `state` is `up`, `founding`, `down`, `running` or `cut off` (its server runs and
+    is not whole), or `silent` (no answer).
 
     `history` names the line of changes that its data belongs to, `position` counts them (-1: it
     holds nothing, None: not known); `view` is the last whole cluster it was in; `waits` is why it
-    does not start, in its own words; `why` is why it is silent.
+    does not start, in its own words; `why` is why it is silent. `whole`: it is up with a majority
+    of that; `left` are histories that were given up on a person's word.
     """
 
     host: str
@@ -22,6 +24,8 @@ class MemberState:
     view: tuple[str, ...] = ()
     waits: str = ""
     why: str = ""
+    whole: bool = False
+    left: tuple[str, ...] = ()
 
     @property
     def is_up(self) -> bool:

@@ -46,7 +46,7 @@ def program(
         name: File(
             content=resource(__name__, "program", name), path=f"{DIRECTORY}/{name}", mode="0644"
         )
-        for name in ("agent.py", "agreement.py", "statements.py", "ask.py")
+        for name in ("agent.py", "agreement.py", "questions.py", "statements.py", "ask.py")
     }
     return {
         **shared,

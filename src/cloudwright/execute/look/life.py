@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from cloudwright.errors import CloudError
 from cloudwright.execute.host.fleet import Fleet
@@ -16,6 +17,19 @@ KNOCK = (
 KNOCK_SECONDS = 10.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What `asker` gets from a host at `address`; `alive`: anything at all."""
+
+    asker: str
+    address: str
+    alive: bool
+
+    def __str__(self) -> str:
+        got = "an answer" if self.alive else "no answer"
+        return f"{self.asker} gets {got} from {self.address}"
+
+
 async def sign_of_life(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> str:
     """Who gets an answer from the host `dead`, by SSH's port or by ping; empty for nobody.
 
@@ -24,19 +38,26 @@ async def sign_of_life(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> str
     """
     if dead in fleet.members:
         return f"this machine is logged in to {dead}"
+    found = await ask_around(fleet, cloud, here, dead)
+    return next((str(one) for one in found if one.alive), "")
+
+
+async def ask_around(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> tuple[Answer, ...]:
+    """What each of them gets at each address; who is lost meanwhile has heard nothing."""
     host = cloud.host(dead)
     askers = (here, *(member.host for member in fleet.members.values()))
     addresses = dict.fromkeys((host.address, host.tunnel))
-    found = await asyncio.gather(
-        *(_knock(asker, a, host.ssh.port) for asker in askers for a in addresses)
+    return tuple(
+        await asyncio.gather(
+            *(_knock(asker, a, host.ssh.port) for asker in askers for a in addresses)
+        )
     )
-    return next(filter(None, found), "")
 
 
-async def _knock(asker: Host, address: str, port: int) -> str:
+async def _knock(asker: Host, address: str, port: int) -> Answer:
     command = KNOCK.format(address=address, port=port)
     try:
         done = await asker.run(command, check=False, timeout=KNOCK_SECONDS)
     except CloudError:  # an asker that is lost meanwhile has heard nothing
-        return ""
-    return f"{asker.name} gets an answer from {address}" if done.status == 0 else ""
+        return Answer(asker=asker.name, address=address, alive=False)
+    return Answer(asker=asker.name, address=address, alive=done.status == 0)

@@ -1,4 +1,4 @@
-"""Asks the database's members what they hold, waits while they settle, passes a word on."""
+"""Asks a cluster's members what they hold, waits while they settle, passes a word on."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cloudwright.declare.member import ASK
+from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import CloudError, CommandFailed, UnsafePlan
 from cloudwright.execute.host.fleet import Fleet
-from cloudwright.execute.look.life import sign_of_life
 from cloudwright.model.cloud import Cloud
-from cloudwright.operations.recover import MemberState, all_up, can_go_without
-from cloudwright.transport.host import Host
+from cloudwright.operations.failover import voters
+from cloudwright.operations.recover import MemberState, all_up
 
-CONTAINER = "mariadb"
 POLL_SECONDS = 2.0
 STATE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Members:
-    """The database's members of a cloud; `fleet` has the hosts that could be reached."""
+    """The members of one cluster; `fleet` has the hosts that could be reached."""
 
     cloud: Cloud
     fleet: Fleet
+    container: Container
 
     async def states(self) -> tuple[MemberState, ...]:
         """What each says, asked side by side."""
-        hosts = [host.name for host in self.cloud.hosts_with("control")]
+        hosts = [host.name for host in hosts_of(self.cloud, self.container)]
         return tuple(await asyncio.gather(*(self._state(host) for host in hosts)))
 
     async def settle(
@@ -54,32 +54,20 @@ class Members:
                 return found
             await asyncio.sleep(POLL_SECONDS)
 
-    async def go_without(self, here: Host, dead: Sequence[str]) -> None:
-        """Tell every member that answers that `dead` are dead.
-
-        Raises UnsafePlan, with nobody told, when one of them gives a sign of life to this machine,
-        which is `here`, or to any host that answers, or when a whole cluster is there.
-        """
-        if why := can_go_without(await self.states(), dead):
-            raise UnsafePlan("nobody was told anything", why=why)
-        for host in dead:
-            if seen := await sign_of_life(self.fleet, self.cloud, here, host):
-                raise UnsafePlan(
-                    f"{host} gives a sign of life",
-                    why=seen,
-                    hint="switch it off, or let it come back: what it holds may be needed",
-                )
+    async def tell(self, dead: Sequence[str]) -> None:
+        """Tell every other member that answers; UnsafePlan when one does not take the word."""
         for state in await self.states():
             if state.host not in dead and state.state != "silent":
                 words = [*ASK, "dead", *dead]
-                done = await self.fleet.engine(state.host).exec(CONTAINER, words)
+                done = await self.fleet.engine(state.host).exec(self.container.name, words)
                 if done.exit_code:
-                    raise UnsafePlan(f"{state.host} does not take that word", why=done.output)
+                    what = f"{self.container.name} on {state.host} does not take that word"
+                    raise UnsafePlan(what, why=done.output)
 
     async def _state(self, host: str) -> MemberState:
         try:
             async with asyncio.timeout(STATE_SECONDS):
-                done = await self.fleet.engine(host).exec(CONTAINER, [*ASK, "state"])
+                done = await self.fleet.engine(host).exec(self.container.name, [*ASK, "state"])
             if done.exit_code:
                 raise CommandFailed("ask.py state", done.exit_code, done.output, where=host)
             said = json.loads(done.output.strip().splitlines()[-1])
@@ -93,4 +81,14 @@ class Members:
             position=said.get("position"),
             view=tuple(said.get("view", ())),
             waits=said["waits"],
+            whole=said.get("whole", False),
+            left=tuple(said.get("left", ())),
         )
+
+
+def every_cluster(cloud: Cloud, services: Sequence[Service], fleet: Fleet) -> tuple[Members, ...]:
+    """The members of each cluster that takes a person's word."""
+    return tuple(
+        Members(cloud=cloud, fleet=fleet, container=container)
+        for container, _ in voters(cloud, services)
+    )

@@ -6,7 +6,7 @@ from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.reload import Reload
-from cloudwright.declare.rollout import Quorum
+from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
     Container,
@@ -114,6 +114,10 @@ service = Service(
             reload=Reload(command=(RELOAD,)),
             cpu_shares=HEARTBEAT_SHARES,
             stop_seconds=120,
+            alone=Alone(
+                how="the member that knows most founds the cluster anew, with a new history",
+                lost="changes in the last moments that only the dead ones have",
+            ),
         ),
         arbitrator.container,
     ),

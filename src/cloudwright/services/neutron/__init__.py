@@ -7,6 +7,7 @@ from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT, NORTHBOUND_PORT
 from cloudwright.declare.reload import MUTABLE
+from cloudwright.declare.rollout import Recount
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
@@ -78,6 +79,7 @@ service = Service(
             health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck", tls=True),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             needs=("rabbitmq", "memcached", "ovn-nb-db", "ovn-sb-db"),
+            recount=Recount(),
         ),
         Container(
             name="neutron-ovn-maintenance-worker",
@@ -90,6 +92,7 @@ service = Service(
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             # After the API: both make what is missing in OVN as they start.
             needs=("@neutron-api",),
+            recount=Recount(),
         ),
         Container(
             name="neutron-periodic-workers",
@@ -121,6 +124,7 @@ service = Service(
             ),
             health=CommandHealth(command=("test", "-S", METADATA_SOCKET)),
             needs=("@ovn-controller", "ovn-sb-db"),
+            recount=Recount(),
         ),
     ),
 )

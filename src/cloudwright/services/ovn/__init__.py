@@ -7,7 +7,7 @@ from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import NORTHBOUND_PORT, SOUTHBOUND_PORT
 from cloudwright.declare.reload import Reload
-from cloudwright.declare.rollout import Quorum
+from cloudwright.declare.rollout import Alone, Quorum, Recount
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
     CommandHealth,
@@ -115,12 +115,21 @@ def _database(kind: str, database: str) -> Container:
         tls=TLS,
         reload=Reload(),
         cpu_shares=HEARTBEAT_SHARES,
+        alone=Alone(
+            how="what the furthest member holds founds a cluster with a new number",
+            lost="changes in the last moments that only the dead ones have",
+        ),
     )
 
 
 def _connected(socket: str, question: str) -> CommandHealth:
     ask = f"ovs-appctl -t /run/ovn/{socket} {question}"
     return CommandHealth(command=("sh", "-c", f"{ask} | grep -qx connected"))
+
+
+def _recount(socket: str, *databases: str) -> Recount:
+    asked = [f"ovs-appctl -t /run/ovn/{socket} {name}-cluster-state-reset" for name in databases]
+    return Recount(command=("sh", "-c", " && ".join(asked)))
 
 
 service = Service(
@@ -145,6 +154,7 @@ service = Service(
             reload=Reload(),
             mounts=(RUN,),
             health=_connected("ovn-northd.ctl", "sb-connection-status"),
+            recount=_recount("ovn-northd.ctl", "nb", "sb"),
             needs=("@ovn-nb-db", "@ovn-sb-db"),
         ),
         Container(
@@ -159,6 +169,7 @@ service = Service(
             reload=Reload(),
             mounts=(RUN, SWITCH_RUN),
             health=_connected("ovn-controller.ctl", "connection-status"),
+            recount=_recount("ovn-controller.ctl", "sb"),
             needs=("@openvswitch/switch/settings", "ovn-sb-db"),
         ),
     ),

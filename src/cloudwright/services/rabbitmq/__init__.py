@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from cloudwright.declare import member
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.oslo import QUEUE_PORT
 from cloudwright.declare.reload import Reload
-from cloudwright.declare.rollout import Quorum
+from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
     Container,
@@ -25,6 +26,8 @@ from cloudwright.model.secrets import RabbitHash, Secret
 from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
 
 DISTRIBUTION_PORT = 25672
+AGENT_PORT = 25673
+DATA = "/var/lib/rabbitmq"
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 REPAIR = ("rabbitmqctl", "import_definitions", DEFINITIONS)
 LIBRARY = "/usr/lib/erlang/lib/ssl-*"
@@ -60,9 +63,23 @@ def files(at: At) -> Files:
         "enabled_plugins": File(content="[].\n", path=PLUGINS_FILE, owner=owner),
         "erlang.cookie": File(
             content=at.password("rabbitmq/cookie"),
-            path="/var/lib/rabbitmq/.erlang.cookie",
+            path=f"{DATA}/.erlang.cookie",
             owner=owner,
             mode="0400",
+        ),
+        **member.program(
+            at,
+            at.voters,
+            package=__name__,
+            adapter="rabbit.py",
+            port=AGENT_PORT,
+            owner=owner,
+            settings={
+                "data": DATA,
+                "nodes": {host.name: _node(host) for host in at.voters},
+                "address": at.host.address,
+                "port": QUEUE_PORT,
+            },
         ),
     }
 
@@ -98,9 +115,6 @@ def _settings(at: At) -> dict[str, str | int]:
         "cluster_name": at.cloud.name,
     }
     if len(at.voters) > 1:
-        settings["cluster_formation.peer_discovery_backend"] = "classic_config"
-        for number, host in enumerate(at.voters, 1):
-            settings[f"cluster_formation.classic_config.nodes.{number}"] = _node(host)
         settings["cluster_partition_handling"] = "pause_minority"
         # A member that is silent: its queues get another leader within seconds (by default it is
         # looked for every 5 s), and who declares a queue waits for it for 10 s at most (60 s).
@@ -119,7 +133,9 @@ def _environment(at: At) -> str:
         f"PLUGINS_DIR={PLUGINS}\n"
         f'distribution="-pa $(echo {LIBRARY}/ebin) {DISTRIBUTION}"\n'
         f'SERVER_ADDITIONAL_ERL_ARGS="$distribution {quiet}"\n'
-        'CTL_ERL_ARGS="$distribution"\n'
+        # Who may be joined is the agent's to say.
+        f"CONFIG_FILES={DATA}/conf.d\n"
+        'CTL_ERL_ARGS="$distribution ${SETUP_SECONDS:+-kernel net_setuptime $SETUP_SECONDS}"\n'
         f"export ERL_EPMD_ADDRESS={at.host.address}\n"
     )
 
@@ -149,18 +165,16 @@ service = Service(
         Container(
             name="rabbitmq",
             role=VOTERS,
-            command="/usr/lib/rabbitmq/bin/rabbitmq-server",
+            command=member.COMMAND,
             files=files,
             # The start script gives way to the server, which then gets the stop signal itself.
             environment={"RUNNING_UNDER_SYSTEMD": "true"},
-            volumes=(Volume(name="rabbitmq", path="/var/lib/rabbitmq"),),
-            permissions=(
-                Permission(path="/var/lib/rabbitmq", owner="rabbitmq:rabbitmq", mode="0750"),
-            ),
+            volumes=(Volume(name="rabbitmq", path=DATA),),
+            permissions=(Permission(path=DATA, owner="rabbitmq:rabbitmq", mode="0750"),),
             health=TcpHealth(port=QUEUE_PORT),
             rollout=Quorum(
                 may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical"),
-                speaks="tls",
+                speaks="tls, agents",
             ),
             # Kombu goes on to the next member, and verifies it by the name of the first one.
             tls=Tls(
@@ -170,6 +184,11 @@ service = Service(
             ),
             reload=Reload(command=CLEAR),
             cpu_shares=HEARTBEAT_SHARES,
+            alone=Alone(
+                how="the dead are forgotten, each queue goes on with the copy that is here",
+                lost="messages that only they have, and all in streams (what services tell all "
+                "of their kind at once), which are made anew",
+            ),
         ),
     ),
     queue_users=(QueueUser(name="openstack", container="rabbitmq", repair=REPAIR),),

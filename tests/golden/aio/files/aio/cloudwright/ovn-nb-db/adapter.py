@@ -6,12 +6,18 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 FRESH = -1
 ANSWER_SECONDS = 2
+FRESH_SECONDS = 0.1
+"""How long an answer of the server's counts."""
+
+NO_NUMBER = 2
+"""How `ovsdb-tool db-cid` ends while the number of the cluster is not known (ovsdb-tool(1))."""
 
 
 class Adapter:
@@ -22,15 +28,16 @@ class Adapter:
     """
 
     has_users = False
-    kept = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._database = Path(settings["database"])
+        self.kept = self._database.parent
         self._schema = settings["schema"]
         self._name = settings["database_name"]
         self._own = settings["raft"][settings["name"]]
-        self._others = [a for n, a in settings["raft"].items() if n != settings["name"]]
+        self._others = {n: a for n, a in settings["raft"].items() if n != settings["name"]}
         self._control = settings["control"]
+        self._seen: tuple[float, list[str]] = (0.0, [])
 
     @property
     def rejoins(self) -> bool:
@@ -38,28 +45,51 @@ class Adapter:
         return not self._is_former()
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
-        """A database that is there has a cluster; an empty file is what a full disk left."""
-        if not self._is_there():
-            return "", FRESH, ()
-        return "", self._position() if self._is_former() else 0, ()
+        """The cluster's number is the history; an empty file is what a full disk left, one without
+        a number what was to join a cluster and never did."""
+        if self._is_former():
+            return "", self._position(), ()
+        history = self._cluster()
+        return history, self._position() if history else FRESH, ()
 
-    def command(self, found: bool, anew: bool) -> list[str]:
-        """Make the database when it is missing, in a place where half of it is not mistaken."""
+    def command(
+        self, found: bool, anew: bool, history: str = "", others: Sequence[str] = ()
+    ) -> list[str]:
+        """Make the database where there is none to start with, in a place where half of it is not
+        mistaken. Of one that is given up a copy stays, for a person."""
         former = self._is_former()
-        if former or not self._is_there():
+        held = former or bool(self._cluster())
+        if former or anew or not held:
             new = self._database.with_suffix(".new")
             new.unlink(missing_ok=True)
             if found:
-                content = str(self._standalone()) if former else self._schema
+                content = str(self._standalone()) if held else self._schema
                 words = ["create-cluster", str(new), content, self._own]
             else:
-                words = ["join-cluster", str(new), self._name, self._own, *self._others]
+                words = [f"--cid={history}"] if history else []
+                addresses = [a for n, a in self._others.items() if n in others or not others]
+                words += ["join-cluster", str(new), self._name, self._own, *addresses]
             subprocess.run(["ovsdb-tool", *words], check=True)
             os.sync()
-            if former:
+            if held:
                 shutil.copy2(self._database, self._database.with_suffix(".former"))
             new.replace(self._database)
         return ["bash", "/etc/cloudwright/start.sh"]
+
+    def history(self) -> str:
+        """The number of the cluster that the server is in, or is joining."""
+        found = re.search(r"(?m)^Cluster ID: \w+ \(([0-9a-f-]+)\)$", "\n".join(self._status()))
+        return found[1] if found else ""
+
+    def _cluster(self) -> str:
+        """The number of the cluster that the database belongs to; empty when it has none."""
+        if not self._is_there():
+            return ""
+        asked = ["ovsdb-tool", "db-cid", str(self._database)]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, NO_NUMBER):
+            raise SystemExit(f"{self._database} cannot be read: {done.stderr.strip()}")
+        return done.stdout.strip() if done.returncode == 0 else ""
 
     def _is_there(self) -> bool:
         try:
@@ -91,20 +121,31 @@ class Adapter:
 
     def is_up(self) -> bool:
         """Whether it belongs to a cluster that has a leader."""
-        asked = ["ovs-appctl", "-t", self._control, "cluster/status", self._name]
-        try:
-            done = subprocess.run(
-                asked, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        lines = done.stdout.splitlines()
+        lines = self._status()
         led = any(line.startswith("Leader: ") and "unknown" not in line for line in lines)
         return led and "Status: cluster member" in lines
+
+    def _status(self) -> list[str]:
+        """What the server says of its cluster, at most a moment old; nothing when it is silent."""
+        at, lines = self._seen
+        if time.monotonic() - at > FRESH_SECONDS:
+            asked = ["ovs-appctl", "-t", self._control, "cluster/status", self._name]
+            try:
+                done = subprocess.run(
+                    asked, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
+                )
+                lines = done.stdout.splitlines()
+            except subprocess.TimeoutExpired:
+                lines = []
+            self._seen = (time.monotonic(), lines)
+        return lines
 
     def is_stuck(self) -> bool:
         """Never: raft needs no new start."""
         return False
+
+    def attend(self, up: Sequence[str]) -> None:
+        """Nothing: the server sees to everything by itself."""
 
     def part(self) -> int:
         """Nobody is sent to one member: clients know all of them and change by themselves."""

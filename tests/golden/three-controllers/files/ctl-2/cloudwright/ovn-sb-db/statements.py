@@ -9,6 +9,7 @@ from pathlib import Path
 
 DEAD = "cloudwright.dead"
 LEFT = "cloudwright.left"
+WHOLE = "cloudwright.whole"
 
 
 def declare(kept: Path, dead: Iterable[str], view: Iterable[str]) -> None:
@@ -26,15 +27,33 @@ def dead(kept: Path | None, view: Iterable[str]) -> frozenset[str]:
 
 
 def give_up(kept: Path, histories: Iterable[str]) -> None:
-    """Keep the histories that nobody may go on from, and end the word that led to it."""
+    """Keep the histories that nobody may go on from."""
     if wanted := sorted(h for h in histories if h):
         _write(kept / LEFT, wanted)
+
+
+def end(kept: Path) -> None:
+    """End the word that was given: what it was for is done, or no longer called for."""
     (kept / DEAD).unlink(missing_ok=True)
 
 
 def given_up(kept: Path | None) -> tuple[str, ...]:
     """The histories that `give_up` kept."""
     said = _read(kept / LEFT) if kept else None
+    return tuple(said) if isinstance(said, list) else ()
+
+
+def note_whole(kept: Path, members: Iterable[str]) -> None:
+    """Keep who the last whole cluster had as members; nothing is known any more when empty."""
+    if wanted := sorted(members):
+        _write(kept / WHOLE, wanted)
+    else:
+        (kept / WHOLE).unlink(missing_ok=True)
+
+
+def last_whole(kept: Path | None) -> tuple[str, ...]:
+    """Who `note_whole` kept."""
+    said = _read(kept / WHOLE) if kept else None
     return tuple(said) if isinstance(said, list) else ()
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,13 @@ class Adapter:
         self._start = [f"--wsrep-start-position={history}:{position}"] if known else []
         return history, position if history else FRESH, _view(self._data)
 
-    def command(self, found: bool, anew: bool) -> list[str]:
+    def history(self) -> str:
+        """As it was when the server started; what it became, its members settle by themselves."""
+        return ""
+
+    def command(
+        self, found: bool, anew: bool, history: str = "", others: Sequence[str] = ()
+    ) -> list[str]:
         """mariadbd; the founder's cluster is new, and its word that it may be is given here.
 
         Without its state a founder's server makes a new history of the same data.
@@ -122,6 +128,9 @@ class Adapter:
             and status.get("wsrep_ready") == "ON"
             and status.get("wsrep_local_state") in (SYNCED, DONOR)
         )
+
+    def attend(self, up: Sequence[str]) -> None:
+        """Nothing: the server sees to everything by itself."""
 
     def part(self) -> int:
         """End users' sessions that sleep outside of a transaction; how many there were of any

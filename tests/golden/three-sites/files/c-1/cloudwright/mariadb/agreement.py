@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 FRESH = -1
 """The position of a member that holds nothing."""
 
-DOWN, FOUNDING, UP = "down", "founding", "up"
+DOWN, FOUNDING, RUNNING, UP = "down", "founding", "running", "up"
+"""RUNNING: its server runs and is not whole; said only of servers that agree among themselves."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,15 @@ class Told:
 
 @dataclass(frozen=True)
 class Join:
-    """Start as a member of the cluster that is there."""
+    """Start as a member of the cluster that is there.
+
+    `history` is that cluster's, and `through` are its members that are up, where somebody told;
+    `anew`: what this member holds was given up there, and is thrown away.
+    """
+
+    history: str = ""
+    through: tuple[str, ...] = ()
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def decide(
     if old := sorted(t.name for t in up if t.history in own.left and t.history not in t.left):
         return Wait(f"{', '.join(old)} runs with data that were given up")
     if up:
-        return Join()
+        return _join([t for t in up if not _given_up(t, spoken)] or up)
     if founders:
         return Wait(f"{founders[0]} founds the cluster")
     counted = [t for t in spoken.values() if not _given_up(t, spoken)]
@@ -91,6 +100,79 @@ def decide(
     if best.name != own.name:
         return Wait(f"{best.name} knows most and comes first")
     return Found(without=tuple(sorted(missing)))
+
+
+def rejoin(
+    own: Told,
+    told: Mapping[str, Told],
+    members: tuple[str, ...],
+    dead: frozenset[str] = frozenset(),
+) -> Decision:
+    """The same for a member that holds something of a cluster whose servers agree among themselves
+    (raft, say), so that it needs no founder: whether it may start with what it holds.
+
+    It may beside any server that runs with the same. When none does, only once every member of
+    every last whole cluster that anybody remembers has spoken, but for those in `dead`: one that
+    is silent may have gone on alone, on a person's word that the others are dead, and these would
+    be a majority beside it. Who hears that it did has nothing to start with. On such a word the
+    one that knows most of a minority founds anew, once the servers of all that speak are stopped.
+    """
+    spoken = {**told, own.name: own}
+    beyond = [t for t in told.values() if own.history in t.left]
+    if whole := [t for t in beyond if t.state == UP and t.history != own.history]:
+        return _join(whole, anew=True)
+    if dead and own.history in own.left:
+        return Found(without=tuple(sorted(dead)))  # what was begun before it ended
+    if beyond:
+        return Wait(f"{beyond[0].name} went on without what this one holds, and is not up yet")
+    missing = set(members) - spoken.keys()
+    if missing and missing <= dead and len(spoken) * 2 <= len(members):
+        return _minority(own, told, members, tuple(sorted(missing)))
+    running = [t for t in told.values() if t.state in (UP, RUNNING)]
+    # An agent of an older version does not tell the history.
+    if same := [t for t in running if t.history in (own.history, "")]:
+        return _join(same)
+    counted = [t for t in spoken.values() if not _given_up(t, spoken)]
+    views = [set(t.view or members) for t in counted]
+    if waited := sorted(set().union(*views) & missing - dead):
+        return Wait(f"{', '.join(waited)} must say what it holds")
+    histories = {t.history for t in counted if t.history}
+    if len(histories) > 1:
+        return Wait(f"the members' data differ in origin: {', '.join(sorted(histories))}")
+    return Join(history=own.history)
+
+
+def _minority(
+    own: Told, told: Mapping[str, Told], members: tuple[str, ...], missing: tuple[str, ...]
+) -> Decision:
+    """What one of too few does once a person said that all the others are dead."""
+    if busy := sorted(n for n, t in told.items() if t.state != DOWN):
+        return Wait(f"{', '.join(busy)} must stop its server first")
+    best = max((own, *told.values()), key=lambda t: (t.position, -members.index(t.name)))
+    if best.name != own.name:
+        return Wait(f"{best.name} knows most and comes first")
+    return Found(without=missing)
+
+
+def _join(up: Iterable[Told], *, anew: bool = False) -> Join:
+    found = sorted(up, key=lambda t: t.name)
+    through = tuple(t.name for t in found if t.history == found[0].history and t.state == UP)
+    return Join(history=found[0].history, through=through, anew=anew)
+
+
+def whole(told: Iterable[Told]) -> tuple[str, ...]:
+    """Who is up together with more than half of the last whole cluster that it was in."""
+    up = {t.name: t for t in told if t.state == UP}
+    return tuple(
+        sorted(n for n, t in up.items() if len(up.keys() & {*t.view}) * 2 > len({*t.view} or up))
+    )
+
+
+def next_view(view: Iterable[str], up: Iterable[str]) -> tuple[str, ...]:
+    """The last whole cluster, once `up` are up together: nobody of `view` is left out while they
+    are no majority of it, since the rest may then go on elsewhere."""
+    last, now = {*view}, {*up}
+    return tuple(sorted(now if len(last & now) * 2 > len(last) else last | now))
 
 
 def _given_up(one: Told, spoken: Mapping[str, Told]) -> bool:

@@ -8,27 +8,19 @@ member that knows most, and nobody founds a second one beside it.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import importlib.util
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Protocol
-
-ASK_SECONDS = 1.0
-"""A member that does not answer for this long is asked again, and is not there meanwhile."""
 
 PAUSE_SECONDS = 0.2
 """Between two rounds of questions."""
@@ -56,20 +48,24 @@ from agreement import (  # noqa: E402
     DOWN,
     FOUNDING,
     FRESH,
+    RUNNING,
     UP,
     Found,
     Join,
     Told,
     Wait,
     decide,
+    next_view,
+    rejoin,
 )
+from questions import ask, ask_all, seal  # noqa: E402
 
 
 class Adapter(Protocol):
     """A kind of cluster.
 
-    `rejoins`: a member that holds something starts at once, since the servers themselves agree;
-    only who founds is settled here. `has_users`: somebody is sent to one member, the first that
+    `rejoins`: the servers themselves agree on what they hold, so that any may start with it; only
+    who founds is settled here. `has_users`: somebody is sent to one member, the first that
     is ready, and must be handed over to another before it stops. `kept` is a directory that lasts
     as long as what it holds; None where a person's word changes nothing.
     """
@@ -81,9 +77,19 @@ class Adapter(Protocol):
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """History, position and last view of what this member holds; its server is down."""
 
-    def command(self, found: bool, anew: bool) -> list[str]:
-        """Prepare to found or to join, and give the arguments of the server; `anew`: what it holds
-        begins a new history, so that nobody of the old one is taken for one of its members."""
+    def command(
+        self, found: bool, anew: bool, history: str = "", others: Sequence[str] = ()
+    ) -> list[str]:
+        """Prepare to found or to join, and give the arguments of the server.
+
+        `anew`, founding: what it holds begins a new history without the members `others`, so that
+        nobody of the old one is taken for one of its members. `anew`, joining: what it holds is
+        thrown away. `history` is that of the cluster that is joined through the members `others`,
+        where it is known.
+        """
+
+    def history(self) -> str:
+        """What the data of the running server belong to now; empty when it is what `look` said."""
 
     def is_up(self) -> bool:
         """Whether the server is a member of a whole cluster that others may join."""
@@ -93,6 +99,10 @@ class Adapter(Protocol):
 
     def is_stuck(self) -> bool:
         """Whether the server must be started anew, since it will not go on by itself."""
+
+    def attend(self, up: Sequence[str]) -> None:
+        """Do what can only be done while the server runs; `up` are the members that are up with
+        it, nobody when it is not. Called again and again."""
 
     def part(self) -> int:
         """End the sessions of users in which nothing goes on; how many there were of any kind,
@@ -117,18 +127,20 @@ class Member:
 
     def told(self) -> Told | None:
         """What to tell the others now; nothing while the server runs and is not whole, since what
-        it held as it started is no longer true."""
+        it held as it started is no longer true, unless servers settle that among themselves."""
+        holds = self.holds
+        if self.adapter.rejoins:
+            view = statements.last_whole(self.adapter.kept)
+            history = self.adapter.history() if self.running else ""
+            holds = replace(holds, view=view, history=history or holds.history)
         if self.running and self.adapter.is_up():
             self.founding = False
-            return replace(self.holds, state=UP)
+            return replace(holds, state=UP)
         if self.founding:
-            return replace(self.holds, state=FOUNDING)
-        return None if self.running else replace(self.holds, state=DOWN)
-
-
-def seal(secret: bytes, nonce: str, body: bytes) -> str:
-    """Proof that the answer to this very question comes from who knows the secret."""
-    return hmac.new(secret, nonce.encode() + b"\n" + body, hashlib.sha256).hexdigest()
+            return replace(holds, state=FOUNDING)
+        if self.running:
+            return replace(holds, state=RUNNING) if self.adapter.rejoins else None
+        return replace(holds, state=DOWN)
 
 
 def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
@@ -183,56 +195,60 @@ class _Server(ThreadingHTTPServer):
         """Nothing: a load balancer hangs up once it has read the status."""
 
 
-def ask(address: str, secret: bytes) -> Told | None:
-    """What the member at `address` (host:port) tells; None when it does not, or not truly."""
-    nonce = secrets.token_hex(16)
-    request = urllib.request.Request(f"http://{address}/member", headers={"X-Nonce": nonce})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=ASK_SECONDS) as answer:
-            body = answer.read(64 * 1024)
-            proof = answer.headers.get("X-Seal", "")
-        if not hmac.compare_digest(proof, seal(secret, nonce, body)):
-            return None
-        data = json.loads(body)
-        lists = {key: tuple(data.get(key, ())) for key in ("view", "left")} if data else {}
-        return Told(**{**data, **lists}) if data else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def settle(member: Member, addresses: Mapping[str, str]) -> Join | Found:
-    """Ask all `addresses` and decide, until there is something to start."""
+def settle(member: Member, addresses: Mapping[str, str]) -> tuple[Join | Found, Sequence[Told]]:
+    """Ask all `addresses` and decide, until there is something to start; what was told for it."""
     others = {n: a for n, a in addresses.items() if n != member.name}
     last = ""
-    if member.adapter.rejoins and member.holds.position != FRESH:
-        return Join()
-    with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
-        while True:
-            answers = pool.map(lambda a: ask(a, member.secret), others.values())
-            told = {t.name: t for t in answers if t is not None and t.name in others}
-            dead = statements.dead(member.adapter.kept, member.holds.view)
-            decision = decide(member.holds, told, tuple(addresses), dead)
-            if not isinstance(decision, Wait):
-                member.founding = isinstance(decision, Found)
-                _remember(member, told, decision)
-                return decision
-            if decision.reason != last:
-                last = decision.reason
-                print(f"waits: {last}", flush=True)
-            time.sleep(PAUSE_SECONDS)
+    while True:
+        told = {t.name: t for t in ask_all(others, member.secret)}
+        decision = choose(member.adapter, member.holds, told, tuple(addresses))
+        if not isinstance(decision, Wait):
+            member.founding = isinstance(decision, Found)
+            return decision, tuple(told.values())
+        if decision.reason != last:
+            last = decision.reason
+            print(f"waits: {last}", flush=True)
+        time.sleep(PAUSE_SECONDS)
 
 
-def _remember(member: Member, told: Mapping[str, Told], decision: Join | Found) -> None:
-    """Keep what was given up, before anything is started that depends on it."""
-    kept = member.adapter.kept
-    if kept is None:
-        return
-    left = set(member.holds.left).union(*(t.left for t in told.values()))
-    if isinstance(decision, Found) and decision.without:
-        left.add(member.holds.history)
-    statements.give_up(kept, left)
-    member.holds = replace(member.holds, left=tuple(sorted(left)))
+def choose(
+    adapter: Adapter, own: Told, told: Mapping[str, Told], members: tuple[str, ...]
+) -> Join | Found | Wait:
+    """What a member that holds `own`, and whose server is down, does by what the others told."""
+    dead = statements.dead(adapter.kept, own.view)
+    settled = adapter.rejoins and own.position != FRESH
+    return (rejoin if settled else decide)(own, told, members, dead)
+
+
+def prepare(member: Member, decision: Join | Found, told: Sequence[Told]) -> list[str]:
+    """Make what the server is to start with, and give its arguments.
+
+    Who founds keeps what it gives up before anything depends on it; who throws something away has
+    done that before it keeps why. So whatever ends this in the middle, it is begun again.
+    """
+    adapter, kept = member.adapter, member.adapter.kept
+    left = set(member.holds.left).union(*(t.left for t in told))
+    if isinstance(decision, Found):
+        left.update([member.holds.history] if decision.without else [])
+        keep(member, left)
+        command = adapter.command(True, member.holds.history in left, others=decision.without)
+        if kept and decision.without:
+            statements.note_whole(kept, [member.name])
+    else:
+        command = adapter.command(False, decision.anew, decision.history, decision.through)
+        keep(member, left)
+        if kept and decision.anew:
+            statements.note_whole(kept, [])
+    if kept:
+        statements.end(kept)
+    return command
+
+
+def keep(member: Member, left: set[str]) -> None:
+    """Keep which histories were given up, and tell it from now on."""
+    if member.adapter.kept:
+        statements.give_up(member.adapter.kept, left)
+        member.holds = replace(member.holds, left=tuple(sorted(h for h in left if h)))
 
 
 def load_adapter(path: str, settings: Mapping[str, object]) -> Adapter:
@@ -260,10 +276,9 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while True:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # there is no server to stop
-        decision = settle(member, addresses)
+        decision, told = settle(member, addresses)
         print(f"{type(decision).__name__.lower()}s at {member.holds.position}", flush=True)
-        anew = member.holds.history in member.holds.left
-        command = adapter.command(isinstance(decision, Found), anew)
+        command = prepare(member, decision, told)
         code = run(member, command, addresses)
         if code is not None:
             return code
@@ -274,6 +289,8 @@ def main() -> int:
 def look(name: str, adapter: Adapter) -> Told:
     """What the member `name` holds while its server is down."""
     history, position, view = adapter.look()
+    if adapter.rejoins:
+        view = statements.last_whole(adapter.kept)
     left = statements.given_up(adapter.kept)
     return Told(name=name, state=DOWN, history=history, position=position, view=view, left=left)
 
@@ -290,13 +307,13 @@ def run(member: Member, command: list[str], addresses: Mapping[str, str]) -> int
         try:
             code = process.wait(WATCH_SECONDS)
         except subprocess.TimeoutExpired:
-            member.told()  # notes when what it founds is there
-            stuck = member.adapter.is_stuck()
+            note(member, addresses)
+            stuck = member.adapter.is_stuck() or is_to_settle(member)
             if member.adapter.has_users and is_up(member, before(member, addresses)):
                 member.adapter.part()  # users belong to the first one that is up
         else:
             return code if code >= 0 else 128 - code
-    print("the server is stuck: the members agree anew", flush=True)
+    print("the server is stopped: the members agree anew", flush=True)
     member.running = False
     process.terminate()
     try:
@@ -305,6 +322,31 @@ def run(member: Member, command: list[str], addresses: Mapping[str, str]) -> int
         process.kill()
         process.wait()
     return None
+
+
+def note(member: Member, addresses: Mapping[str, str]) -> None:
+    """Note when what it founds is there, and keep with whom it is up."""
+    told = member.told()
+    kept = member.adapter.kept
+    if told is None or kept is None or not member.adapter.rejoins:
+        return
+    if told.state != UP:
+        member.adapter.attend(())
+        return
+    others = {n: a for n, a in addresses.items() if n != member.name}
+    answers = ask_all(others, member.secret)
+    up = [t.name for t in answers if t.state == UP and t.history == told.history]
+    view = next_view(told.view, [member.name, *up])
+    if view != tuple(sorted(told.view)):
+        statements.note_whole(kept, view)
+    member.adapter.attend((member.name, *up))
+
+
+def is_to_settle(member: Member) -> bool:
+    """Whether a person's word calls for an agreement that the running server knows nothing of."""
+    adapter = member.adapter
+    view = statements.last_whole(adapter.kept) if adapter.rejoins else ()
+    return adapter.rejoins and bool(statements.dead(adapter.kept, view))
 
 
 def stop(

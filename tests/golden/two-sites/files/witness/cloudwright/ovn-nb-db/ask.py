@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 import agent
 import statements
+from agreement import whole
 
 
 def main(words: list[str]) -> int:
@@ -25,7 +26,7 @@ def main(words: list[str]) -> int:
         print(json.dumps(state(own, told, adapter)))
         return 0
     if words[:1] == ["dead"] and len(words) > 1 and adapter.kept is not None:
-        why = refusal(frozenset(words[1:]), own, told)
+        why = refusal(frozenset(words[1:]), own, told, rejoins=adapter.rejoins)
         if why:
             print(why, file=sys.stderr)
             return 3
@@ -43,20 +44,31 @@ def state(
     if own is None:
         return {"state": "cut off", "waits": "its server runs, without a majority"}
     others = {n: t for n, t in told.items() if t is not None and n != own.name}
-    found = {**asdict(own), "waits": ""}
+    rejoins = adapter.rejoins
+    is_whole = own.name in whole([own, *others.values()]) if rejoins else own.state == agent.UP
+    found = {**asdict(own), "waits": "", "whole": is_whole}
     if own.state == agent.DOWN:
-        dead = statements.dead(adapter.kept, own.view)
-        decision = agent.decide(own, others, tuple(told), dead)
+        decision = agent.choose(adapter, own, others, tuple(told))
         found["waits"] = decision.reason if isinstance(decision, agent.Wait) else ""
     return found
 
 
 def refusal(
-    dead: frozenset[str], own: agent.Told | None, told: dict[str, agent.Told | None]
+    dead: frozenset[str],
+    own: agent.Told | None,
+    told: dict[str, agent.Told | None],
+    *,
+    rejoins: bool = False,
 ) -> str:
-    """Why these members cannot be taken for dead; empty when they can."""
+    """Why these members cannot be taken for dead; empty when they can.
+
+    Of servers that agree among themselves (`rejoins`) one that runs may be stopped for it.
+    """
     unknown = sorted(dead - told.keys())
-    up = sorted(n for n, t in told.items() if t and t.state != agent.DOWN)
+    said = [t for t in told.values() if t]
+    founding = [t.name for t in said if t.state == agent.FOUNDING]
+    busy = whole(said) if rejoins else [t.name for t in said if t.state != agent.DOWN]
+    up = sorted({*founding, *busy})
     alive = sorted(n for n in dead if told.get(n))
     if unknown:
         return f"{', '.join(unknown)} is no member; the members are {', '.join(told)}"

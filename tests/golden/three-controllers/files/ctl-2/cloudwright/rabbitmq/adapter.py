@@ -1,0 +1,221 @@
+"""RabbitMQ for the member's agent: whose data it has, whom it joins, how it goes on alone.
+
+Members agree among themselves on what they hold; who is in the cluster is each one's own record
+(Mnesia), and each quorum queue is a raft of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FRESH = -1
+SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+FIRST = "first"
+"""The history of data that no agent had begun."""
+
+ANSWER_SECONDS = 1.0
+EVALUATION_SECONDS = 120
+FORGET_SECONDS = 120
+DEAD_SECONDS = "1"
+"""How long one try to reach a dead member takes; there are several for each."""
+
+DONE = "done"
+
+# Each queue that is here goes on alone. Streams do not: one whose writer was lost or stopped in
+# the same moment may never get another (rabbitmq-server issue 16822), so none is kept; and no
+# queue of which only the dead had a copy.
+ALONE = """
+[ok = rabbit_db_cluster:forget_member(N, false) || N <- rabbit_nodes:list_members(), N =/= node()],
+ok = rabbit_quorum_queue:force_all_queues_shrink_member_to_current_member(),
+case whereis(rabbit_stream_coordinator) of
+    undefined -> ok;
+    _ -> ok = ra_server_proc:force_shrink_members_to_current_member(
+                  {rabbit_stream_coordinator, node()})
+end,
+Here = [amqqueue:get_name(Q) || Q <- rabbit_amqqueue:list()],
+[begin
+     Stream = amqqueue:get_type(Q) =:= rabbit_stream_queue,
+     {ok, _} = case Stream of
+         true -> rabbit_stream_coordinator:delete_stream(Q, <<"cloudwright">>);
+         false -> {ok, none}
+     end,
+     ok = rabbit_amqqueue:internal_delete(Q, <<"cloudwright">>)
+ end || Q <- rabbit_db_queue:get_all_durable(),
+        amqqueue:get_type(Q) =:= rabbit_stream_queue
+            orelse not lists:member(amqqueue:get_name(Q), Here)],
+done.
+"""
+
+# A queue keeps the members that it was declared with: who comes anew is in none.
+GROW = """
+Left = [catch case amqqueue:get_type(Q) of
+            rabbit_quorum_queue -> rabbit_quorum_queue:add_member(Q, N, voter, 30000);
+            rabbit_stream_queue -> rabbit_stream_coordinator:add_replica(Q, N)
+        end
+        || Q <- rabbit_amqqueue:list(),
+           lists:member(amqqueue:get_type(Q), [rabbit_quorum_queue, rabbit_stream_queue]),
+           N <- rabbit_nodes:list_running() -- maps:get(nodes, amqqueue:get_type_state(Q), [])],
+case [E || E <- Left, E =/= ok] of [] -> done; Errors -> Errors end.
+"""
+
+
+class Adapter:
+    """One data directory and the server on it."""
+
+    rejoins = True
+    has_users = False
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.kept = Path(settings["data"])
+        self._nodes: dict[str, str] = settings["nodes"]
+        self._own = self._nodes[settings["name"]]
+        self._name = settings["name"]
+        self._listens = (settings["address"], settings["port"])
+        self._store = self.kept / "mnesia"
+        self._formation = self.kept / "conf.d" / "cluster.conf"
+        self._history = self.kept / "cloudwright.history"
+        self._joining = self.kept / "cloudwright.joining"
+        self._alone = self.kept / "cloudwright.alone"
+        self._grown: tuple[str, ...] = ()
+
+    def look(self) -> tuple[str, int, tuple[str, ...]]:
+        """Whose data there are; how far they go, each of its queues counts for itself."""
+        if not self._holds():
+            return "", FRESH, ()
+        return self.history() or FIRST, 0, ()
+
+    def command(
+        self, found: bool, anew: bool, history: str = "", others: Sequence[str] = ()
+    ) -> list[str]:
+        """Begin or join a cluster where there is nothing to start with, or that is given up."""
+        nodes = [self._own]
+        if found:
+            if anew:
+                _write(self._alone, "\n".join(others))
+                self._forget(others)
+            _write(self._history, secrets.token_hex(16))
+        elif anew or not self._holds():
+            shutil.rmtree(self._store, ignore_errors=True)
+            _write(self._joining, history)
+            _write(self._history, history)
+            nodes += [self._nodes[name] for name in sorted(others)[:1]]
+        self._formation.parent.mkdir(exist_ok=True)
+        _write(self._formation, _formation(nodes))
+        self._grown = ()
+        return [SERVER]
+
+    def history(self) -> str:
+        """What was begun or joined last."""
+        try:
+            return self._history.read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def is_up(self) -> bool:
+        """Whether it serves: a member without a majority closes its doors (`pause_minority`), and
+        one that goes on alone has first to tell its queues."""
+        return not self._alone.exists() and self._answers()
+
+    def is_ready(self) -> bool:
+        """The same: each member takes everything."""
+        return self.is_up()
+
+    def is_stuck(self) -> bool:
+        """Never: a member that stopped in a minority goes on by itself."""
+        return False
+
+    def part(self) -> int:
+        """Nobody is sent to one member: clients know all of them and change by themselves."""
+        return 0
+
+    def attend(self, up: Sequence[str]) -> None:
+        """End what was begun: queues that go on alone, a join, copies on members that came."""
+        if (self._alone.exists() or self._joining.exists()) and not self._answers():
+            return
+        self._joining.unlink(missing_ok=True)
+        if self._alone.exists():
+            if _evaluate(ALONE):
+                self._alone.unlink()
+            return
+        first = up and min(up) == self._name
+        if first and len(up) == len(self._nodes) > 1 and self._grown != tuple(sorted(up)):
+            self._grown = tuple(sorted(up)) if _evaluate(GROW) else ()
+        elif len(up) < len(self._nodes):
+            self._grown = ()
+
+    def _holds(self) -> bool:
+        """Whether there is a member's data, and not half of what a join was to bring."""
+        return (self._store / self._own / "schema.DAT").exists() and not self._joining.exists()
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(self._listens, ANSWER_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def _forget(self, dead: Sequence[str]) -> None:
+        """Take the dead out of its record of members, while the server is down.
+
+        What is left of it (one was forgotten before this was interrupted) `ALONE` does later.
+        """
+        for name in dead:
+            words = ["forget_cluster_node", "--offline", self._nodes[name]]
+            print(_control(words, FORGET_SECONDS), flush=True)
+
+
+def _formation(nodes: Sequence[str]) -> str:
+    """Whom a server with nothing joins: it asks until it does, and never begins beside it."""
+    lines = ["cluster_formation.peer_discovery_backend = classic_config"]
+    lines += [
+        f"cluster_formation.classic_config.nodes.{number} = {node}"
+        for number, node in enumerate(nodes, 1)
+    ]
+    lines += ["cluster_formation.discovery_retry_limit = 1000000"]
+    return "\n".join(lines) + "\n"
+
+
+def _evaluate(code: str) -> bool:
+    """Whether the server did all of it; else what it said is told, and it is asked again later."""
+    said = _control(["eval", code], EVALUATION_SECONDS)
+    if said.splitlines()[-1:] != [DONE]:
+        print(f"not done yet: {said}", flush=True)
+        return False
+    return True
+
+
+def _control(words: Sequence[str], seconds: float) -> str:
+    """What `rabbitmqctl` prints."""
+    environment = {**os.environ, "HOME": "/var/lib/rabbitmq", "SETUP_SECONDS": DEAD_SECONDS}
+    if "--offline" not in words:
+        del environment["SETUP_SECONDS"]
+    try:
+        done = subprocess.run(
+            ["rabbitmqctl", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"rabbitmqctl {words[0]} took longer than {seconds:.0f} s"
+    return done.stdout.strip()
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing, also when the power fails."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
