@@ -232,7 +232,7 @@ def prepare(member: Member, decision: Join | Found, told: Sequence[Told]) -> lis
         left.update([member.holds.history] if decision.without else [])
         keep(member, left)
         command = adapter.command(True, member.holds.history in left, others=decision.without)
-        if kept and decision.without:
+        if kept and adapter.rejoins and decision.without:
             statements.note_whole(kept, [member.name])
     else:
         command = adapter.command(False, decision.anew, decision.history, decision.through)
