@@ -12,6 +12,8 @@ from tests.ha.conftest import NETWORK
 
 LOST = f"{NETWORK}0.21"
 SECONDS = 600
+SMOKE = "cloudwright-smoke"
+SECOND = "cloudwright-smoke-second"
 DEAD = ("--statement", "cmp-a is dead")
 GUESTS = "podman exec nova-libvirt virsh list --all --name | sed '/^$/d'"
 
@@ -23,9 +25,24 @@ def ran(cloud: Tool, *words: str) -> tuple[int, str]:
     return process.returncode, said
 
 
-def server(cloud: Tool) -> dict[str, str]:
-    [found] = cloud.openstack("server", "list", "--long", "--name", "cloudwright-smoke")
+def server(cloud: Tool, name: str = SMOKE) -> dict[str, str]:
+    [found] = cloud.openstack("server", "list", "--long", "--name", f"^{name}$")
     return found
+
+
+def stopped_one(cloud: Tool) -> None:
+    """An instance that was asked for in no zone, on the host that will be lost, and stopped.
+
+    Called like the smoke test's, which removes it.
+    """
+    made = ("--image", SMOKE, "--flavor", SMOKE, "--network", f"{SMOKE}-private")
+    # The first microversion that takes a host without a zone.
+    where = ("--os-compute-api-version", "2.74", "--host", "cmp-a")
+    cloud.openstack_do("server", "create", *where, *made, "--wait", SECOND)
+    cloud.openstack_do("server", "stop", SECOND)
+    eventually(
+        lambda: server(cloud, SECOND)["Status"] == "SHUTOFF", seconds=SECONDS, what="its stop"
+    )
 
 
 def says(cloud: Tool, keys: Path, command: str) -> str:
@@ -45,6 +62,7 @@ def test_instances_of_a_dead_site_come_up_in_the_other(two_sites: Tool, tmp_path
     assert server(cloud)["Host"] == "cmp-a"
     before, after = tmp_path / "before", tmp_path / "after"
     assert says(cloud, before, "echo there") == "there"
+    stopped_one(cloud)
 
     refused = cloud.run("evacuate", "site:a", *DEAD, status=3)
     assert "this machine is logged in to cmp-a" in refused
@@ -62,6 +80,8 @@ def test_instances_of_a_dead_site_come_up_in_the_other(two_sites: Tool, tmp_path
     assert "was asked for in zone a" in said
     assert "rebuilt from image cloudwright-smoke" in said
     assert (server(cloud)["Host"], server(cloud)["Status"]) == ("cmp-b", "ACTIVE")
+    second = server(cloud, SECOND)
+    assert (second["Host"], second["Status"]) == ("cmp-b", "SHUTOFF"), "stopped as it was"
     eventually(
         lambda: says(cloud, after, "echo there") == "there",
         seconds=SECONDS,

@@ -28,7 +28,7 @@ CLOUD: Cloud = replace(
     POWER,
     hosts=(
         Host(name="dead", address="10.0.0.1", tunnel_address="10.0.1.1", site="a", roles=()),
-        Host(name="left", address="10.0.0.2", site="a", roles=()),
+        Host(name="left", address="10.0.0.2", tunnel_address="10.0.1.2", site="a", roles=()),
     ),
 )
 LOST = {"dead": Unreachable("the host does not answer", where="dead")}
@@ -75,6 +75,7 @@ def test_any_sign_of_life_is_told() -> None:
     assert "logged in to dead" in proved(nova(), asked=there)
     assert "left gets an answer from 10.0.0.1" in proved(nova(), asked=fleet("10.0.0.1"))
     assert "left gets an answer from 10.0.1.1" in proved(nova(), asked=fleet("10.0.1.1"))
+    assert proved(nova(), asked=fleet(), here="10.0.1.1") == "", "that is another network's"
     seen = proved(nova(), asked=fleet(), here="10.0.0.1")
     assert "this machine gets an answer from 10.0.0.1" in seen
     lives = nova()

@@ -33,8 +33,7 @@ class Answer:
 async def sign_of_life(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> str:
     """Who gets an answer from the host `dead`, by SSH's port or by ping; empty for nobody.
 
-    Asked are this machine, which is `here`, and every host of `fleet`, at the management and the
-    tunnel address of `dead`.
+    Asked as `ask_around` does.
     """
     if dead in fleet.members:
         return f"this machine is logged in to {dead}"
@@ -43,14 +42,20 @@ async def sign_of_life(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> str
 
 
 async def ask_around(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> tuple[Answer, ...]:
-    """What each of them gets at each address; who is lost meanwhile has heard nothing."""
+    """What each of them gets at each address; who is lost meanwhile has heard nothing.
+
+    Asked are this machine, which is `here`, and every host of `fleet`; about the tunnel address
+    of `dead` those alone that are in the tunnel network, too: elsewhere the address may be
+    anybody's, or a proxy's that answers for the whole world.
+    """
     host = cloud.host(dead)
-    askers = (here, *(member.host for member in fleet.members.values()))
-    addresses = dict.fromkeys((host.address, host.tunnel))
+    asked = [(here, host.address)]
+    for name, member in fleet.members.items():
+        asked.append((member.host, host.address))
+        if cloud.host(name).tunnel_address and host.tunnel_address:
+            asked.append((member.host, host.tunnel_address))
     return tuple(
-        await asyncio.gather(
-            *(_knock(asker, a, host.ssh.port) for asker in askers for a in addresses)
-        )
+        await asyncio.gather(*(_knock(who, where, host.ssh.port) for who, where in asked))
     )
 
 
