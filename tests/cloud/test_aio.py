@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from ruamel.yaml import YAML
 
 from tests.cloud.browser import browser, log_in, text_of
-from tests.cloud.tool import ADDRESS, Tool, changed
+from tests.cloud.dashboard import logged_in
+from tests.cloud.tool import ADDRESS, SQL, Tool, changed
 
 
 def test_a_killed_apply_is_ended_by_the_next(cloud: Tool) -> None:
@@ -47,6 +48,36 @@ def test_horizon_shows_the_instance_in_a_browser(cloud: Tool, tmp_path: Path) ->
         log_in(driver, f"https://{ADDRESS}/", auth["username"], auth["password"])
         shown = text_of(driver, f"https://{ADDRESS}/project/instances/", "cloudwright-smoke")
     assert "Running" in shown or "Active" in shown
+
+
+SQL_SESSIONS = "SELECT COUNT(*) FROM horizon.django_session WHERE expire_date {} UTC_TIMESTAMP()"
+
+
+def test_a_login_outlives_the_cache(cloud: Tool) -> None:
+    """Sessions are in the database: what memcached forgets logs nobody out."""
+    with logged_in(cloud, ADDRESS) as session:
+        assert session.state() == "in"
+        before = cloud.starts()["memcached"]
+        cloud.on_host("podman restart --time 0 memcached")
+        assert cloud.starts()["memcached"] != before
+        assert session.state() == "in"
+        kept = dict(session.client.cookies)
+        session.log_out()
+        session.client.cookies.update(kept)
+        assert session.state() == "out"
+
+
+def test_sessions_that_are_over_are_cleared_and_no_others(cloud: Tool) -> None:
+    """By the command that the dashboard's own server runs each hour."""
+    line = cloud.on_host("podman exec horizon grep -h cron /etc/cloudwright/uwsgi.ini")
+    command = line.partition("-1 -1 -1 -1 ")[2].strip()
+    with logged_in(cloud, ADDRESS) as session:
+        old = "'over', '', UTC_TIMESTAMP() - INTERVAL 1 DAY"
+        cloud.on_host(SQL.format(f"INSERT INTO horizon.django_session VALUES ({old})"))
+        assert int(cloud.on_host(SQL.format(SQL_SESSIONS.format("<")))) >= 1
+        cloud.on_host(f"podman exec horizon {command}")
+        assert int(cloud.on_host(SQL.format(SQL_SESSIONS.format("<")))) == 0
+        assert session.state() == "in"
 
 
 def test_instances_survive_new_libvirt_and_compute_containers(cloud: Tool) -> None:

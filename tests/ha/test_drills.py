@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.tool import Tool
+from tests.cloud.dashboard import logged_in
+from tests.cloud.tool import Tool, eventually
+from tests.ha.conftest import NETWORK
 
 WAIT_SECONDS = "900"
+VIRTUAL = f"{NETWORK}0.10"
+CONTROLLERS = {"ctl-a": f"{NETWORK}0.11", "ctl-b": f"{NETWORK}0.12"}
 
 
 def drilled(cloud: Tool, *words: str) -> dict[str, Any]:
@@ -60,3 +64,23 @@ def test_a_site_is_lost(two_sites: Tool) -> None:
 )
 def test_a_failure(two_sites: Tool, words: tuple[str, ...]) -> None:
     safe(drilled(two_sites, *words))
+
+
+@pytest.mark.ha
+def test_a_login_outlives_the_controller_that_served_it(two_sites: Tool) -> None:
+    """And the failure back: what either site remembers of the session is what it is now."""
+    two_sites.await_whole()
+    look = f"ip -o address | grep -cw {VIRTUAL} || true"
+    with logged_in(two_sites, VIRTUAL) as session:
+        for _ in CONTROLLERS:
+            assert session.state() == "in"
+            (holder,) = (
+                name for name, address in CONTROLLERS.items() if int(two_sites.at(address, look))
+            )
+            two_sites.run("lab", "kill", holder)
+            eventually(
+                lambda: session.state() in ("in", "out"), seconds=300, what=f"{holder}'s address"
+            )
+            assert session.state() == "in"
+            two_sites.run("lab", "boot", holder)
+            two_sites.await_whole()

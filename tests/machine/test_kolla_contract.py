@@ -296,13 +296,17 @@ def test_keystone_serves_and_is_bootstrapped(deployer: Deployer, database: str) 
     deployer.exec(container, "kolla_keystone_bootstrap", "one", code=1)
 
 
-def test_horizon_serves_a_deployers_settings(deployer: Deployer) -> None:
+def test_horizon_serves_a_deployers_settings(deployer: Deployer, database: str) -> None:
+    """With sessions in the deployer's database, which its bootstrap makes the tables of."""
+    ask(deployer, database, "CREATE DATABASE IF NOT EXISTS dashboard")
+    ask(deployer, database, "GRANT ALL ON dashboard.* TO dashboard@'%' IDENTIFIED BY 'x'")
     settings = (
         "DEBUG = False\nALLOWED_HOSTS = ['*']\nCOMPRESS_OFFLINE = True\nLOCAL_PATH = '/tmp'\n"
         "SECRET_KEY = 'x'\nOPENSTACK_KEYSTONE_URL = 'http://127.0.0.1:5000/v3'\n"
         "SITE_BRANDING = 'Cloud of a deployer'\n"
         "SESSION_ENGINE = 'django.contrib.sessions.backends.db'\n"
-        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/tmp/x'}}\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.mysql', 'NAME': 'dashboard',\n"
+        "  'HOST': '127.0.0.1', 'PORT': '3306', 'USER': 'dashboard', 'PASSWORD': 'x'}}\n"
         "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.locmem.LocMemCache'}}\n"
     )
     ini = UWSGI.format(port=8080, service="horizon", module="openstack_dashboard.wsgi:application")
@@ -315,6 +319,7 @@ def test_horizon_serves_a_deployers_settings(deployer: Deployer) -> None:
     )
     deployer.lay_out("horizon", whole, {"settings.py": settings, "horizon-uwsgi.ini": ini})
     deployer.once("horizon", "horizon", KOLLA_BOOTSTRAP="")
+    assert ask(deployer, database, "SELECT COUNT(*) FROM dashboard.django_session") == "0\n"
     container = deployer.start("horizon", "horizon")
     deployer.wait(container, "healthcheck_curl", "http://127.0.0.1:8080/auth/login/")
     page = deployer.exec(container, "curl", "-s", "http://127.0.0.1:8080/auth/login/")

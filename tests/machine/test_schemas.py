@@ -23,9 +23,12 @@ DATABASES = {
 EVERY = pytest.mark.parametrize("name", DATABASES)
 LOADED = "as `{}` made it at the image's build"
 HEADS = (
-    "SELECT table_name FROM information_schema.columns WHERE table_schema = '{}'"
-    " AND table_name LIKE 'alembic_version%' AND column_name = 'version_num' ORDER BY 1"
+    "SELECT CONCAT(column_name, ' FROM {0}.', table_name) FROM information_schema.columns"
+    " WHERE table_schema = '{0}' AND (table_name LIKE 'alembic_version%' AND"
+    " column_name = 'version_num' OR table_name = 'django_migrations' AND column_name = 'name')"
+    " ORDER BY 1"
 )
+"""Where Alembic or Django keep which of their migrations a database has had."""
 SERVER = f"""
 tar -C /var/lib/mysql -xf /usr/share/cloudwright/mariadb.tar
 exec mariadbd --no-defaults --user=mysql --socket={SOCKET} --skip-networking --skip-grant-tables \
@@ -117,13 +120,10 @@ def test_a_snapshot_is_what_upstream_makes(
     said = server.run(name, target, snapshot=True)
     assert LOADED.format(DATABASES[name][1].create) in said
     assert server.content(target) == plain[name]
-    heads = [server.ask(HEADS.format(d)).split() for d in (target, f"plain_{name}")]
-    assert heads[0] == heads[1] != []
-    for table in heads[0]:
-        versions = [
-            server.ask(f"SELECT version_num FROM {d}.{table} ORDER BY 1")
-            for d in (target, f"plain_{name}")
-        ]
+    heads = [server.ask(HEADS.format(d)).splitlines() for d in (target, f"plain_{name}")]
+    assert len(heads[0]) == len(heads[1]) > 0
+    for tables in zip(*heads, strict=True):
+        versions = [server.ask(f"SELECT {table} ORDER BY 1") for table in tables]
         assert versions[0] == versions[1] != ""
 
 

@@ -1,4 +1,4 @@
-"""Memcached remembers validated tokens and sessions for as long as they may be lost."""
+"""Memcached remembers validated tokens and answers of services for as long as they may be lost."""
 
 from __future__ import annotations
 

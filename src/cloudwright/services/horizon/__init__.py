@@ -4,40 +4,51 @@ from __future__ import annotations
 
 from cloudwright.declare import oslo, wsgi
 from cloudwright.declare.at import CA_PATH, At
-from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import KEYSTONE_PORT
-from cloudwright.declare.service import Api, Container, File, Files, Service
-from cloudwright.declare.template import resource
+from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
+from cloudwright.declare.service import Api, Container, Database, File, Files, Service
 from cloudwright.declare.tls import Tls
+from cloudwright.services.horizon.image import IMAGE, SESSIONS, SESSIONS_PROGRAM, SETTINGS, STATIC
 
 PORT = 443
-SETTINGS = "/etc/openstack-dashboard/local_settings.py"
-SETTINGS_FOLDER = "/etc/openstack-dashboard/local_settings.d"
-STATIC = "/var/lib/horizon/static"
-PYTHON = "/var/lib/kolla/venv/bin/python"
-
-BUILD_SETTINGS = (
-    f"STATIC_ROOT = '{STATIC}'",
-    "SECRET_KEY = 'used for the build alone'",
-    "COMPRESS_OFFLINE = True",
-    # The default is a memcached that no build has; the part that it would keep is then left out.
-    "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.dummy.DummyCache'}}",
-)
-"""What decides the compressed static files; the rest of the settings comes with the container."""
+CONF = "/etc/openstack-dashboard/horizon.conf"
 
 
 def files(at: At) -> Files:
     owner = "horizon"
     return {
-        "local_settings.py": File(content=_settings(at), path=SETTINGS, owner=owner),
+        "local_settings.py": File(content=_settings(at) + DATABASES, path=SETTINGS, owner=owner),
+        "horizon.conf": File(
+            content={"database": {"connection": oslo.database_url(at, "horizon")}},
+            path=CONF,
+            owner=owner,
+        ),
+        # Our image has it for its own build; others may not.
+        SESSIONS: File(content=SESSIONS_PROGRAM, path=f"/usr/local/bin/{SESSIONS}", mode="0755"),
         "uwsgi.ini": wsgi.uwsgi(
             at,
             module="openstack_dashboard.wsgi:application",
             port=PORT,
             user=owner,
-            options={"static-map": f"/static={STATIC}", "static-expires-type": "*=3600"},
+            options={
+                "static-map": f"/static={STATIC}",
+                "static-expires-type": "*=3600",
+                # Sessions that are over, once an hour, by one controller after the other.
+                "unique-cron": f"{_minute(at)} -1 -1 -1 -1 {SESSIONS} clearsessions",
+            },
         ),
     }
+
+
+# What made the schema is what sessions are written with.
+DATABASES = f"""\
+import runpy
+DATABASES = {{'default': runpy.run_path('/usr/local/bin/{SESSIONS}')['database']()}}
+"""
+
+
+def _minute(at: At) -> int:
+    """The minute of each hour that is this controller's, however many others there are."""
+    return 10 * [host.name for host in at.controllers].index(at.host.name) % 60
 
 
 def _settings(at: At) -> str:
@@ -52,8 +63,9 @@ def _settings(at: At) -> str:
         "CSRF_COOKIE_SECURE": True,
         "SESSION_COOKIE_SECURE": True,
         "SESSION_COOKIE_HTTPONLY": True,
-        # In the caches rather than in the cookie, which a large catalog would outgrow.
-        "SESSION_ENGINE": "django.contrib.sessions.backends.cache",
+        # Not in the cookie, which a large catalog would outgrow, and not in caches, which are
+        # each site's own: after a failover and back, one would hold what the other had changed.
+        "SESSION_ENGINE": "django.contrib.sessions.backends.db",
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
@@ -85,37 +97,20 @@ def _settings(at: At) -> str:
     return "".join(f"{name} = {value!r}\n" for name, value in settings.items())
 
 
-def _static_files() -> tuple[str, ...]:
-    """Collect and compress once at build: at start it would cost half a minute of both cores."""
-    django = f"{PYTHON} -m django %s --settings openstack_dashboard.settings"
-    lines = " ".join(f'"{line}"' for line in BUILD_SETTINGS)
-    package = f"$({PYTHON} -c 'import openstack_dashboard as o; print(o.__path__[0])')"
-    return (
-        f"install -d -o horizon -g horizon {STATIC} $(dirname {SETTINGS})",
-        f'ln -sfn {SETTINGS} "{package}/local/local_settings.py"',
-        # Where a deployer by the Kolla contract puts its settings and looks for static files.
-        f'd={SETTINGS_FOLDER}; mkdir $d; rm -r "{package}/local/local_settings.d"'
-        f' && ln -s $d "{package}/local/local_settings.d" && ln -s {STATIC} "{package}/../static"',
-        f"printf '%s\\n' {lines} > {SETTINGS}",
-        f"{django % 'collectstatic'} --noinput --clear --verbosity 0",
-        f"{django % 'compress'} --force --verbosity 0",
-        f"rm {SETTINGS}",
-        f"chown -R horizon:horizon {STATIC}",
-    )
-
-
 service = Service(
     name="horizon",
     summary="dashboard",
-    needs=("memcached", "haproxy", "keystone"),
-    image=Image(
-        name="horizon",
-        parent="openstack-base",
-        projects=("horizon",),
-        users=("horizon",),
-        user="horizon",
-        run=_static_files(),
-        start=resource(__name__, "extend_start"),
+    needs=("mariadb", "memcached", "haproxy"),
+    image=IMAGE,
+    databases=(
+        Database(
+            name="horizon",
+            user="horizon",
+            create=f"{SESSIONS} migrate",
+            like="horizon",
+            conf=CONF,
+            apart=True,
+        ),
     ),
     containers=(
         Container(
@@ -125,6 +120,8 @@ service = Service(
             files=files,
             # Django answers it with a redirect; the login page would begin a session each time.
             tls=Tls(owner="horizon"),
+            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            needs=("keystone",),
             api=Api(port=PORT, check="/", check_body=False),
         ),
     ),

@@ -7,7 +7,7 @@ SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')
 CSRF_COOKIE_SECURE = True
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
-SESSION_ENGINE = 'django.contrib.sessions.backends.cache'
+SESSION_ENGINE = 'django.contrib.sessions.backends.db'
 CACHES = {'default': {'BACKEND': 'django.core.cache.backends.memcached.PyMemcacheCache', 'LOCATION': ['10.78.0.13:11211'], 'OPTIONS': {'connect_timeout': 1, 'timeout': 1, 'ignore_exc': True}}}
 OPENSTACK_HOST = '10.78.0.10'
 OPENSTACK_KEYSTONE_URL = 'https://10.78.0.10:5000/v3'
@@ -18,3 +18,5 @@ OPENSTACK_KEYSTONE_DEFAULT_ROLE = 'member'
 OPENSTACK_NEUTRON_NETWORK = {'enable_router': True, 'enable_quotas': True, 'enable_distributed_router': False, 'enable_ha_router': False}
 TIME_ZONE = 'UTC'
 LOGGING = {'version': 1, 'disable_existing_loggers': False, 'handlers': {'console': {'class': 'logging.StreamHandler'}}, 'root': {'handlers': ['console'], 'level': 'INFO'}}
+import runpy
+DATABASES = {'default': runpy.run_path('/usr/local/bin/horizon-sessions')['database']()}
