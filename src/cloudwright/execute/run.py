@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from cloudwright.execute.journal.events import (
 from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.execute.steps.perform import Doing, perform
+from cloudwright.execute.steps.staying import Staying
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan, Planned
@@ -41,6 +42,10 @@ Perform = Callable[[Step, Callable[[str], None], Callable[[str], None]], Awaitab
 """Do a step; the functions take lines of its log and reasons of its waits."""
 
 
+Fallen = Callable[[], Awaitable[Mapping[str, str]]]
+"""Step id → what became of what it had made, of those that did not stay."""
+
+
 async def execute(
     fleet: Fleet,
     cloud: Cloud,
@@ -51,13 +56,14 @@ async def execute(
     directory: Path,
 ) -> Outcome:
     """Do the plan on the real hosts; events go to `tell`, logs into `directory`."""
-    logs = StepLogs(directory)
+    logs, staying = StepLogs(directory), Staying(fleet=fleet)
     async with open_links(fleet, cloud, blueprint, vault) as links:
 
         async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:
             await perform(step, Doing(fleet=fleet, cloud=cloud, links=links, log=log, waits=waits))
+            await staying.note(step)
 
-        return await walk(plan, do, tell, logs)
+        return await walk(plan, do, tell, logs, staying.fallen)
 
 
 @dataclass(slots=True)
@@ -78,8 +84,11 @@ class _Walk:
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
 
-async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
-    """Run every planned step with `do`, side by side where needs allow it.
+async def walk(
+    plan: Plan, do: Perform, tell: Tell, logs: StepLogs, fallen: Fallen | None = None
+) -> Outcome:
+    """Run every planned step with `do`, side by side where needs allow it; `fallen` is asked at
+    the end.
 
     Cancelling the task once lets running steps end and starts none (the outcome says
     `interrupted`); cancelling it again ends them where they are (`cut`).
@@ -99,6 +108,8 @@ async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    if fallen and not state.stopping:
+        _take_back(state, await fallen())
     ended = RunEnded(
         done=len(state.done),
         failed=len(state.failed) + len(state.cut),
@@ -115,6 +126,18 @@ async def walk(plan: Plan, do: Perform, tell: Tell, logs: StepLogs) -> Outcome:
         interrupted=state.stopping,
         cut=tuple(state.cut),
     )
+
+
+def _take_back(state: _Walk, fallen: Mapping[str, str]) -> None:
+    """Steps that were done, and are not any more."""
+    steps = {planned.step.id: planned.step for planned in state.plan.planned}
+    for id, error in fallen.items():
+        state.done.remove(id)
+        state.failed[id] = error
+        state.running[id] = time.monotonic()
+        with state.logs.open(id) as log:
+            log(error)
+        _fail(state, steps[id], error)
 
 
 async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
