@@ -3,166 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-import httpx
 import pymysql
 import pytest
-from pymysql.constants import ER
 
-from cloudwright.execute.secrets.vault import Vault
-from cloudwright.model.load import load
-from cloudwright.model.renewal import latest
-from cloudwright.plan.certificates import certificates
-from cloudwright.services import SERVICES
-from tests.cloud.tool import Tool, eventually
-from tests.leftovers import remove_labs_in
+from tests.cloud.tool import eventually
+from tests.machine.clusters import ADDRESSES, CLUSTERS, MEMBERS, SECONDS, Clusters, clusters
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
-CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")
-SECONDS = 300
-BEGIN_ANEW = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
-"""What a member answers to a statement that a change of the cluster's members met."""
+__all__ = ["clusters"]  # the fixture
+
 REFUSED = "WSREP has not yet prepared|Can't connect"
-
-ADDRESSES = {"ctl-a": "10.67.0.11", "ctl-b": "10.67.0.12", "witness": "10.67.0.13"}
-
-
-class Clusters:
-    """The example's controllers and witness; its compute hosts are left out."""
-
-    def __init__(self, tool: Tool) -> None:
-        self.tool = tool
-
-    def on(self, host: str, command: str, *, check: bool = True) -> str:
-        """What a command prints on a lab host."""
-        return self.tool.at(ADDRESSES[host], command, check=check)
-
-    def ready(self, *hosts: str) -> list[str]:
-        """Those of `hosts` whose database member is whole, as its agent says."""
-        found = []
-        for host in hosts:
-            try:
-                answer = httpx.get(f"http://{ADDRESSES[host]}:13307/ready", timeout=3)
-            except httpx.HTTPError:
-                continue
-            if answer.status_code == 200:
-                found.append(host)
-        return found
-
-    def sql(self, host: str, *statements: str) -> list[tuple[object, ...]]:
-        """The rows of the last statement, from the database member of `host`, as root."""
-        accounts = self.on(host, "cat /etc/cloudwright/mariadb/init.sql")
-        found = re.search(r"'root'@'%' IDENTIFIED BY '([^']+)'", accounts)
-        assert found
-        member = pymysql.connect(
-            host=ADDRESSES[host],
-            user="root",
-            password=found[1],
-            autocommit=True,
-            connect_timeout=5,
-            read_timeout=30,
-        )
-        with closing(member), member.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return list(cursor.fetchall())
-
-    def write(self, host: str, number: int) -> None:
-        """One row, acknowledged; begun anew where the database says so, as its users do."""
-        statements = (
-            "CREATE DATABASE IF NOT EXISTS proof",
-            "CREATE TABLE IF NOT EXISTS proof.seen (n INT PRIMARY KEY)",
-            f"INSERT INTO proof.seen VALUES ({number})",
-        )
-
-        def written() -> bool:
-            try:
-                self.sql(host, *statements)
-            except pymysql.OperationalError as error:
-                if error.args[0] not in BEGIN_ANEW:
-                    raise
-                return False
-            return True
-
-        eventually(written, seconds=SECONDS, what=f"{host} to take a write")
-
-    def rows(self, host: str) -> set[object]:
-        """Every row that the member of `host` has."""
-        return {n for (n,) in self.sql(host, "SELECT n FROM proof.seen")}
-
-    def queue_members(self, host: str) -> int:
-        """How many members of the queue run, as one of them says."""
-        text = self.on(host, "podman exec rabbitmq rabbitmqctl cluster_status --formatter json")
-        return len(json.loads(text[text.index("{") :])["running_nodes"])
-
-    def trust(self) -> ssl.SSLContext:
-        """What a client of the clusters trusts."""
-        return ssl.create_default_context(
-            cadata=self.on("ctl-a", "cat /etc/cloudwright/mariadb/ca.pem")
-        )
-
-    def certificate(self, host: str, port: int) -> dict[str, Any]:
-        """What the member that listens there shows, verified for its address."""
-        address = ADDRESSES[host]
-        with (
-            socket.create_connection((address, port), timeout=10) as plain,
-            self.trust().wrap_socket(plain, server_hostname=address) as connection,
-        ):
-            found = connection.getpeercert()
-        assert found
-        return found
-
-    def serials(self) -> dict[tuple[str, int], str]:
-        """The number of the certificate that each member shows now."""
-        places = [(host, port) for host in ("ctl-a", "ctl-b") for port in MEMBERS]
-        return {place: self.certificate(*place)["serialNumber"] for place in places}
-
-    def age_certificates(self, days: int) -> int:
-        """Give each certificate in use a next generation that is this old; says how many."""
-        then = datetime.now(UTC) - timedelta(days=days)
-        cloud = load(self.tool.cloud)
-        vault = Vault(self.tool.state, clock=lambda: then)
-        last = latest(vault.certificates())
-        known = [s for service in SERVICES for s in certificates(service, cloud)]
-        aged = [
-            replace(secret, generation=last[secret.lineage].generation + 1)
-            for secret in known
-            if secret.lineage in last
-        ]
-        vault.values(aged)
-        return len(aged)
-
-
-@pytest.fixture(scope="module")
-def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
-    """Three lab hosts, and on them the clusters alone."""
-    directory = tmp_path_factory.mktemp("clusters")
-    text = EXAMPLE.read_text().replace("10.66.", "10.67.").replace("two-sites", "clusters")
-    # Instances are not what is tried here: their hosts' role goes to the controllers.
-    head, _, rest = text.partition("  cmp-a:")
-    text = head.replace("[control, network]", "[control, network, compute]")
-    text += "networks:" + rest.partition("\nnetworks:")[2]
-    (directory / "cloud.yaml").write_text(text)
-    tool = Tool(directory)
-    tool.run("doctor", "--fix")
-    tool.run("images", "build", seconds=1800)
-    remove_labs_in("10.67.0.")
-    try:
-        tool.run("lab", "up")
-        tool.run("apply", "--yes", *CLUSTERS)
-        yield Clusters(tool)
-    finally:
-        tool.run("lab", "down", "--data")
 
 
 def test_each_cluster_is_one(clusters: Clusters) -> None:
@@ -183,18 +36,6 @@ def test_each_cluster_is_one(clusters: Clusters) -> None:
 
 def test_nothing_is_left_to_do(clusters: Clusters) -> None:
     clusters.tool.run("plan", *CLUSTERS)
-
-
-MEMBERS = {
-    4567: "mariadb",
-    5671: "rabbitmq",
-    6641: "ovn-nb-db",
-    6642: "ovn-sb-db",
-    6643: "ovn-nb-db",
-    6644: "ovn-sb-db",
-}
-"""Port → the container whose name its certificate has. Members of the queue speak with nobody who
-has no certificate (25672)."""
 
 
 @pytest.mark.parametrize("port", sorted(MEMBERS))
@@ -387,3 +228,52 @@ def test_nobody_goes_without_a_member_that_lives(clusters: Clusters) -> None:
 def _history(clusters: Clusters, host: str) -> object:
     asked = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
     return clusters.sql(host, asked + "'wsrep_cluster_state_uuid'")
+
+
+def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
+    clusters: Clusters,
+) -> None:
+    """On a person's word, in every cluster; what returns brings nothing back and joins."""
+    words = ("failover", "--without", "site:a", "--without", "site:w")
+    claim = ("--statement", "site:a and site:w are dead")
+    clusters.write("ctl-b", 500)
+    clusters.publish("ctl-b", b"before")
+    clusters.northbound("ctl-b", "ls-add", "before")
+    numbers = _raft_numbers(clusters, "ctl-b")
+    assert "every cluster is whole" in clusters.tool.run(*words, *claim, status=3)
+    clusters.tool.run("lab", "kill", "site:a", "site:w")
+    eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the minority to stop")
+    with pytest.raises(pymysql.OperationalError, match=REFUSED):
+        clusters.write("ctl-b", 501)
+    wrong = ("--statement", "site:a is dead")
+    assert "nobody was told" in clusters.tool.run(*words, *wrong, status=2)
+    assert "witness is silent too" in clusters.tool.run(*words[:3], *wrong, status=3)
+    assert clusters.ready("ctl-b") == []
+    print(clusters.tool.run(*words, *claim))
+    clusters.write("ctl-b", 502)
+    clusters.publish("ctl-b", b"after")
+    clusters.northbound("ctl-b", "ls-add", "after")
+    assert not numbers & _raft_numbers(clusters, "ctl-b")
+    assert "no answer" in clusters.tool.run("failback", "--wait", "0", status=1)
+    clusters.tool.run("lab", "boot", "site:a", "site:w")
+    print(clusters.tool.run("failback", "--wait", str(SECONDS)))
+    test_each_cluster_is_one(clusters)
+    assert clusters.rows("ctl-a") == clusters.rows("ctl-b") >= {500, 502}
+    assert 501 not in clusters.rows("ctl-a")
+    assert clusters.messages("ctl-a") == [b"before", b"after"]
+    for host in ADDRESSES:
+        networks = clusters.northbound(host, "ls-list")
+        assert "(before)" in networks
+        assert "(after)" in networks
+        assert not numbers & _raft_numbers(clusters, host)
+    clusters.tool.run("failback", "--wait", str(SECONDS))
+
+
+def _raft_numbers(clusters: Clusters, host: str) -> set[str]:
+    """The numbers of the raft clusters that the member of `host` is in."""
+    status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
+    told = [
+        clusters.on(host, status.format(kind, name))
+        for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound"))
+    ]
+    return {line for text in told for line in text.splitlines() if line.startswith("Cluster ID")}

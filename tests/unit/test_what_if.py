@@ -148,3 +148,14 @@ def test_a_layout_that_a_site_can_stop_is_refused_unless_it_may() -> None:
     assert 'the loss of site "a" takes 2 of 3 votes' in problem.text
     assert "survive: host" in problem.hint
     assert read(f"{spread}\nsurvive: host\n".encode(), "cloud.yaml").survive == "host"
+
+
+def test_what_is_left_can_be_forced_where_a_copy_of_everything_is() -> None:
+    cloud = TWO
+    for names, forced in (
+        (["site:a", "site:w"], True),
+        (["site:a", "site:b"], False),  # the witness keeps no rows
+        (["site:a"], False),  # goes on by itself
+    ):
+        assert forecast(cloud, SERVICES, lose(cloud, names)).can_be_forced is forced
+    assert not forecast(cloud, SERVICES, partition(cloud, "a|b,w")).can_be_forced

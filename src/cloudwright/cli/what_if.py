@@ -125,6 +125,10 @@ def _one(one: Forecast) -> str:
     ]
     lines += [f"lost:       {what}" for what in lost]
     lines += [f"instances:  {what}" for what in _instances(one)]
+    if one.can_be_forced:
+        named = one.failure.label.removeprefix("lose ").split()
+        words = " ".join(f"--without {name.removeprefix('host:')}" for name in named)
+        lines.append(f"by force:   failover {words}, if nothing of that lives anywhere")
     return "\n".join(lines)
 
 

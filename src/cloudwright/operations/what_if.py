@@ -42,6 +42,8 @@ class Vote:
     side: int | None
     keeps_data: bool
     """Whether a member with data is on the side that goes on (arbitrators have none)."""
+    holds_data: bool
+    """Whether a member with data is up on any side."""
 
     @property
     def goes_on(self) -> bool:
@@ -89,6 +91,14 @@ class Forecast:
     def survives(self) -> bool:
         """Whether every API goes on, for writes too."""
         return self.serves is not None and not self.idle
+
+    @property
+    def can_be_forced(self) -> bool:
+        """Whether what is left could go on by a person's word (`failover`): all of it is on one
+        side, no majority, and has a copy of everything."""
+        stopped = [vote for vote in self.votes if not vote.goes_on]
+        one_side = len(self.failure.sides) == 1
+        return one_side and bool(stopped) and all(vote.holds_data for vote in self.votes)
 
     @property
     def open(self) -> bool:
@@ -168,6 +178,7 @@ def _vote(cloud: Cloud, group: tuple[str, tuple[Container, ...]], failure: Failu
         between=sum(host in failure.between for host in hosts),
         side=side,
         keeps_data=side is not None and bool(keepers & failure.sides[side]),
+        holds_data=bool(keepers & failure.up),
     )
 
 
