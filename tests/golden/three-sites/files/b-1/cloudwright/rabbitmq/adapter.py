@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ EVALUATION_SECONDS = 120
 FORGET_SECONDS = 120
 DEAD_SECONDS = "1"
 """How long one try to reach a dead member takes; there are several for each."""
+
+AGAIN_SECONDS = 15
+"""Until copies that could not be made are tried again: a queue may have no leader for a while."""
 
 DONE = "done"
 
@@ -83,7 +87,8 @@ class Adapter:
         self._history = self.kept / "cloudwright.history"
         self._joining = self.kept / "cloudwright.joining"
         self._alone = self.kept / "cloudwright.alone"
-        self._grown: tuple[str, ...] = ()
+        self._grown = len(self._nodes) == 1
+        self._again = 0.0
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """Whose data there are; how far they go, each of its queues counts for itself."""
@@ -108,7 +113,7 @@ class Adapter:
             nodes += [self._nodes[name] for name in sorted(others)[:1]]
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
-        self._grown = ()
+        self._grown = len(self._nodes) == 1
         return [SERVER]
 
     def history(self) -> str:
@@ -144,11 +149,11 @@ class Adapter:
             if _evaluate(ALONE):
                 self._alone.unlink()
             return
-        first = up and min(up) == self._name
-        if first and len(up) == len(self._nodes) > 1 and self._grown != tuple(sorted(up)):
-            self._grown = tuple(sorted(up)) if _evaluate(GROW) else ()
-        elif len(up) < len(self._nodes):
-            self._grown = ()
+        if len(up) < len(self._nodes):
+            self._grown = False
+        elif min(up) == self._name and not self._grown and time.monotonic() > self._again:
+            self._grown = _evaluate(GROW)
+            self._again = time.monotonic() + AGAIN_SECONDS
 
     def _holds(self) -> bool:
         """Whether there is a member's data, and not half of what a join was to bring."""

@@ -1,0 +1,100 @@
+"""What the agent beside RabbitMQ prepares: whom its server joins, and what it may start with."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.test_member import program
+
+rabbit = program("cloudwright.services.rabbitmq", "rabbit.py")
+NODES = {"a": "rabbit@10.0.0.1", "b": "rabbit@10.0.0.2", "c": "rabbit@10.0.0.3"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "mnesia" / NODES["a"]
+
+
+def adapter(kept: Path, port: int = 1) -> Any:
+    return rabbit.Adapter(
+        {"data": str(kept), "nodes": NODES, "name": "a", "address": "127.0.0.1", "port": port}
+    )
+
+
+def formation(kept: Path) -> list[str]:
+    lines = (kept / "conf.d" / "cluster.conf").read_text().splitlines()
+    return [line.partition(" = ")[2] for line in lines if ".nodes." in line]
+
+
+def holds(store: Path) -> None:
+    store.mkdir(parents=True)
+    (store / "schema.DAT").write_bytes(b"data")
+
+
+def test_a_founder_joins_nobody_and_begins_a_history_of_its_own(tmp_path: Path) -> None:
+    one = adapter(tmp_path)
+    assert one.look() == ("", rabbit.FRESH, ())
+    assert one.command(found=True, anew=False) == [rabbit.SERVER]
+    assert formation(tmp_path) == [NODES["a"]]
+    first = one.history()
+    one.command(found=True, anew=False)
+    assert first != one.history()
+
+
+def test_who_joins_asks_one_that_is_up_and_never_begins_beside_it(tmp_path: Path) -> None:
+    one = adapter(tmp_path)
+    one.command(found=False, anew=False, history="new", others=("c", "b"))
+    assert formation(tmp_path) == [NODES["a"], NODES["b"]]
+    assert "discovery_retry_limit" in (tmp_path / "conf.d" / "cluster.conf").read_text()
+    assert one.history() == "new"
+
+
+def test_data_without_a_history_are_those_of_before_there_were_agents(
+    tmp_path: Path, store: Path
+) -> None:
+    holds(store)
+    assert adapter(tmp_path).look() == (rabbit.FIRST, 0, ())
+
+
+def test_what_is_given_up_is_thrown_away_and_what_half_a_join_brought_too(
+    tmp_path: Path, store: Path
+) -> None:
+    holds(store)
+    one = adapter(tmp_path)
+    one.command(found=False, anew=True, history="new", others=("b",))
+    assert not store.exists()
+    holds(store)  # the join began, and the power failed
+    again = adapter(tmp_path)
+    assert again.look() == ("", rabbit.FRESH, ())
+    again.command(found=False, anew=False, history="new", others=("b",))
+    assert not store.exists()
+
+
+def test_a_join_is_done_once_the_server_answers(tmp_path: Path, store: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = adapter(tmp_path, server.getsockname()[1])
+        one.command(found=False, anew=False, history="new", others=("b",))
+        holds(store)
+        assert one.is_up()
+        one.attend(())
+    assert not one.is_up()
+    assert one.look() == ("new", 0, ())
+
+
+def test_a_member_that_starts_with_what_it_holds_keeps_it(tmp_path: Path, store: Path) -> None:
+    holds(store)
+    one = adapter(tmp_path)
+    one.command(found=False, anew=False, history=rabbit.FIRST, others=("b",))
+    assert one.look() == (rabbit.FIRST, 0, ())
+
+
+def test_one_that_has_yet_to_tell_its_queues_is_not_up(tmp_path: Path, store: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = adapter(tmp_path, server.getsockname()[1])
+        assert one.is_up()
+        (tmp_path / "cloudwright.alone").touch()
+        assert not one.is_up()
