@@ -73,7 +73,7 @@ class Voting:
         names = [cluster.name for cluster in to_force(clusters)]
         chosen = [m for m in self._members() if m.container.name in names]
         await asyncio.gather(*(self._without(m, dead, seconds, tell) for m in chosen))
-        await self._recount(tell)
+        await self._recount(tell, restart=True)
 
     async def pass_on(self, dead: Sequence[str]) -> None:
         """Tell the members of every cluster that is not whole that `dead` are, so that they are
@@ -102,6 +102,9 @@ class Voting:
                 if line not in told:
                     tell(line)
             told = wrong
+            if not wrong:
+                # Hosts of the lost site may have lived on out of reach, and still count on.
+                await self._recount(tell, restart=False)
             if not wrong or loop.time() > deadline:
                 return wrong
             await asyncio.sleep(POLL_SECONDS)
@@ -155,14 +158,16 @@ class Voting:
             await asyncio.sleep(POLL_SECONDS)
         tell(f"{name}: whole, {loop.time() - begun:.0f} s after")
 
-    async def _recount(self, tell: Tell) -> None:
-        """Have clients forget how far the clusters had counted that were founded anew."""
+    async def _recount(self, tell: Tell, *, restart: bool) -> None:
+        """Have clients forget how far the clusters had counted that were founded anew; those that
+        must be started anew for it only with `restart`."""
         for service in self.services:
             for container in service.containers:
                 hosts = [h.name for h in hosts_of(self.cloud, container)]
                 for host in (h for h in hosts if container.recount and h in self.fleet.members):
-                    assert container.recount
-                    await self._anew(host, container.name, container.recount.command, tell)
+                    command = container.recount.command if container.recount else ()
+                    if command or restart:
+                        await self._anew(host, container.name, command, tell)
 
     async def _anew(self, host: str, name: str, command: Sequence[str], tell: Tell) -> None:
         engine = self.fleet.engine(host)
