@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from measuring import Figure, figure, lab_memory, machine, once, table, tool
+from measuring import Figure, figure, lab_memory, machine, once, table, timed, tool
 
 from cloudwright.operations.drill.analysis import percentile
 
@@ -54,7 +54,7 @@ def main() -> int:
         shutil.copy(ROOT / "examples" / "two-sites.yaml", directory / "cloud.yaml")
         tool(directory, "lab", "up")
         try:
-            print(table(applied(directory)))
+            print(table(applied(directory)), flush=True)
             print(f"memory of the lab: {lab_memory():.2f} GiB (goal 12)")
             reports = [*drilled(directory, options)]
         finally:
@@ -66,7 +66,8 @@ def main() -> int:
 def applied(directory: Path) -> Iterator[Figure]:
     """From empty hosts to a whole cloud, and once more with nothing to do."""
     yield figure("apply, five empty hosts", 180, [once(lambda: tool(directory, "apply", "--yes"))])
-    again = [once(lambda: tool(directory, "apply", "--yes")) for _ in range(3)]
+    # Five hosts of a cloud are never idle: the machine is waited for once, before all.
+    again = [timed(lambda: tool(directory, "apply", "--yes")) for _ in range(3)]
     yield figure("second apply (nothing to do)", 2, again)
 
 
