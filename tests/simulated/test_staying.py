@@ -36,7 +36,9 @@ def story(tmp_path: Path, *, again: bool) -> tuple[Outcome, list[Event]]:
                 await engines["two"].start("c")
             return await staying.fallen()
 
-        planned = tuple(Planned(step=step, change=Change.MAKE, why="new") for step in steps.values())
+        planned = tuple(
+            Planned(step=step, change=Change.MAKE, why="new") for step in steps.values()
+        )
         return await walk(
             Plan(cloud="tiny", planned=planned, needs={}, unchanged=0),
             do,

@@ -34,9 +34,10 @@ def failover(path: Path, without: tuple[str, ...], statement: str | None, wait: 
     """Have CLOUD go on where no majority is left, as without the other site and the witness.
 
     Shows what every host that answers gets from the lost ones, what will be done in each cluster
-    and what may be lost by it, and asks for a typed statement. Refused while a cluster is whole,
-    or when a lost host gives a sign of life. Can be repeated. Those that return join by
-    themselves and bring nothing back; `failback` watches it.
+    and what may be lost by it, and asks for a typed statement. A cluster that is whole is left
+    alone. Refused when all are, when a lost host gives a sign of life, or when one is silent that
+    was not named. Can be repeated. Those that return join by themselves and bring nothing back;
+    `failback` watches it.
     """
     return asyncio.run(_failover(path, without, statement, wait))
 
@@ -59,7 +60,8 @@ async def _failover(path: Path, without: tuple[str, ...], given: str | None, wai
         clusters = await voting.look()
         click.echo(table(clusters))
         if why := why_not(clusters, dead):
-            raise UnsafePlan("nobody was told anything", why=why)
+            hint = "a member takes some seconds to see that others are gone: perhaps look again"
+            raise UnsafePlan("nobody was told anything", why=why, hint=hint)
         click.echo("\n".join(map(str, await voting.evidence(dead))))
         click.echo("\n".join(consequences(clusters, dead)))
         click.echo("If any of them still serves somewhere, the cloud will be two.")

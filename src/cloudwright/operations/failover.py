@@ -60,18 +60,17 @@ def to_force(clusters: Sequence[Cluster]) -> tuple[Cluster, ...]:
 def why_not(clusters: Sequence[Cluster], dead: Sequence[str]) -> str:
     """Why nobody can be told that `dead` are dead; empty when the members can.
 
-    A cluster that is whole ends it, but one that went on before on such a word (its members gave a
-    history up): a failover that was interrupted is taken up again.
+    A cluster that is whole is never forced; the others may be beside it. The database may have
+    gone on by itself (it does when the losses came one after the other, since an arbitrator is
+    not waited for), or on a word in a run that was interrupted.
     """
     forced = to_force(clusters)
     if not forced:
         return "every cluster is whole: there is nothing to force"
     for cluster in clusters:
-        if cluster.whole and not any(state.left for state in cluster.states if state.whole):
-            return f"{cluster.name} is whole on {', '.join(cluster.whole)}: who returns joins it"
-    for cluster in forced:
         if alive := [s.host for s in cluster.states if s.host in dead and s.state != "silent"]:
             return f"{', '.join(alive)} answers ({cluster.name}), so it is not dead"
+    for cluster in forced:
         others = cluster.others(dead)
         if not any(state.state != "silent" for state in others):
             return f"nobody is left who answers for {cluster.name}"

@@ -63,16 +63,21 @@ class Voting:
         """Tell the members of every cluster that takes no writes that `dead` are dead, and wait
         until these clusters do.
 
-        Raises UnsafePlan, with nobody told, when one of `dead` gives a sign of life or a cluster
-        is whole; and when a cluster is not whole after `seconds`.
+        Raises UnsafePlan, with nobody told, when one of `dead` gives a sign of life or every
+        cluster is whole; and when one is not whole after `seconds`.
         """
         clusters = await self.look()
         if why := why_not(clusters, dead):
             raise UnsafePlan("nobody was told anything", why=why)
         await self.evidence(dead)
-        names = [cluster.name for cluster in to_force(clusters)]
-        chosen = [m for m in self._members() if m.container.name in names]
-        await asyncio.gather(*(self._without(m, dead, seconds, tell) for m in chosen))
+        # Again, since one may have been whole still at the first look: it had not noticed yet.
+        while names := [cluster.name for cluster in to_force(await self.look())]:
+            chosen = [m for m in self._members() if m.container.name in names]
+            forcing = [self._without(m, dead, seconds, tell) for m in chosen]
+            # None is left in the middle because another one failed.
+            for error in await asyncio.gather(*forcing, return_exceptions=True):
+                if isinstance(error, BaseException):
+                    raise error
         await self._recount(tell, restart=True)
 
     async def pass_on(self, dead: Sequence[str]) -> None:
@@ -140,21 +145,25 @@ class Voting:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         deadline = begun + seconds
-        while any(state.state == "cut off" for state in await members.states()):
-            # Its server gives up what it was part of by itself, and only then can it be told.
-            if loop.time() > deadline:
-                raise UnsafePlan(f"{name} still runs, cut off; nobody of it was told anything")
-            await asyncio.sleep(POLL_SECONDS)
-        await members.tell([host for host in dead if host in hosts])
-        tell(f"{name}: the others were told")
+        told, refused = False, ""
         while late := [s for s in await members.states() if s.host not in dead and not s.whole]:
             if loop.time() > deadline:
                 raise UnsafePlan(
-                    f"{name} on {', '.join(s.host for s in late)} was told, and is not whole "
+                    f"{name} on {', '.join(s.host for s in late)} is not whole "
                     f"after {seconds:.0f} s",
-                    why="; ".join(s.waits or s.why or s.state for s in late),
+                    why=refused or "; ".join(s.waits or s.why or s.state for s in late),
                     hint=f"`cloudwright logs {name}` says what it does; `failover` is repeatable",
                 )
+            # A server that is cut off gives up by itself what it was part of, and only then can it
+            # be told; one that founds by itself needs no word.
+            if not told and not any(s.state in ("cut off", "founding") for s in late):
+                try:
+                    await members.tell([host for host in dead if host in hosts])
+                except UnsafePlan as err:  # something else came between: look again
+                    refused = str(err)
+                else:
+                    told, refused = True, ""
+                    tell(f"{name}: the others were told")
             await asyncio.sleep(POLL_SECONDS)
         tell(f"{name}: whole, {loop.time() - begun:.0f} s after")
 
