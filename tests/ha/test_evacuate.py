@@ -31,14 +31,17 @@ def server(cloud: Tool, name: str = SMOKE) -> dict[str, str]:
 
 
 def stopped_one(cloud: Tool) -> None:
-    """An instance that was asked for in no zone, on the host that will be lost, and stopped.
-
-    Called like the smoke test's, which removes it.
+    """An instance of a server group that was asked for in no zone, on the host that will be lost,
+    and stopped. Called like the smoke test's, which removes it.
     """
+    policy = ("--os-compute-api-version", "2.64", "--policy", "anti-affinity")
+    cloud.openstack_do("server", "group", "create", *policy, SECOND)
+    [group] = cloud.openstack("server", "group", "list")
     made = ("--image", SMOKE, "--flavor", SMOKE, "--network", f"{SMOKE}-private")
     # The first microversion that takes a host without a zone.
     where = ("--os-compute-api-version", "2.74", "--host", "cmp-a")
-    cloud.openstack_do("server", "create", *where, *made, "--wait", SECOND)
+    member = ("--hint", f"group={group['ID']}", "--wait", SECOND)
+    cloud.openstack_do("server", "create", *where, *made, *member)
     cloud.openstack_do("server", "stop", SECOND)
     eventually(
         lambda: server(cloud, SECOND)["Status"] == "SHUTOFF", seconds=SECONDS, what="its stop"
@@ -105,4 +108,5 @@ def test_instances_of_a_dead_site_come_up_in_the_other(two_sites: Tool, tmp_path
     assert says(cloud, after, "echo there") == "there"
     cloud.await_whole()
     assert cloud.json("status")["held_out"] == []
+    cloud.openstack_do("server", "group", "delete", SECOND)
     cloud.run("smoke")
