@@ -44,6 +44,7 @@ async def connect_api(fleet: Fleet, cloud: Cloud, vault: Vault, state: Path) -> 
         from keystoneauth1.identity.v3 import Password
         from keystoneauth1.session import Session
         from openstack.connection import Connection
+        from openstack.exceptions import SDKException
 
         from cloudwright.transport.http import ForwardedAdapter, sockets_through
 
@@ -65,7 +66,7 @@ async def connect_api(fleet: Fleet, cloud: Cloud, vault: Vault, state: Path) -> 
         sdk = Connection(session=session, region_name=cloud.region, interface="public")
         try:
             sdk.authorize()
-        except ClientException as err:
+        except (ClientException, SDKException) as err:
             raise HostError(
                 "Keystone does not let us in",
                 where=access.api,
