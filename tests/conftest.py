@@ -23,6 +23,7 @@ class AtOnce:
             self._reporter.write_line(report.longreprtext)
 
 
+@pytest.hookimpl(trylast=True)  # the reporter is made by this hook, too
 def pytest_configure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if isinstance(reporter, pytest.TerminalReporter):
