@@ -10,6 +10,9 @@ import click
 from cloudwright.cli.failover import table
 from cloudwright.cli.options import tell_lost, with_cloud
 
+PAUSE_SECONDS = 2.0
+"""Before hosts that did not answer are tried again."""
+
 
 @click.command()
 @click.option(
@@ -32,14 +35,28 @@ async def _failback(path: Path, wait: float) -> int:
     from cloudwright.services import SERVICES
     from cloudwright.transport.local import HERE, LocalHost
 
-    async with open_session(path, SERVICES, whole=False) as session:
-        tell_lost(session.fleet.lost)
-        voting = Voting(
-            cloud=session.cloud, services=SERVICES, fleet=session.fleet, here=LocalHost(HERE)
-        )
-        click.echo(table(await voting.look()))
-        left = await voting.together(wait, click.echo)
-        click.echo("every cluster has all of its votes" if not left else "still differs:")
-        if left:
-            click.echo("\n".join(left))
-        return 1 if left else 0
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            click.echo(line)
+
+    while True:
+        async with open_session(path, SERVICES, whole=False) as session:
+            voting = Voting(
+                cloud=session.cloud, services=SERVICES, fleet=session.fleet, here=LocalHost(HERE)
+            )
+            if not told:
+                tell_lost(session.fleet.lost)
+                tell(table(await voting.look()))
+            # A host that was not reached is only found by connecting again.
+            seconds = 0.0 if session.fleet.lost else deadline - loop.time()
+            left = await voting.together(seconds, tell)
+        if not left or loop.time() > deadline:
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+    click.echo("still differs: " + "; ".join(left) if left else "every cluster has all its votes")
+    return 1 if left else 0
