@@ -43,7 +43,7 @@ def judge(seconds: tuple[float, ...]) -> Verdict:
     each other has the changes; a row can therefore change once in a round trip.
     """
     trip = median(seconds)
-    text = f"{trip * 1000:.1f} ms"
+    text = f"{trip * 1000:.3g} ms"
     if trip <= FINE:
         return Verdict(severity="ok", text=text)
     text += f": each commit waits for it, so one row changes {1 / trip:.0f} times a second at most"
