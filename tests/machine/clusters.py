@@ -99,19 +99,21 @@ class Clusters:
                 cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def write(self, host: str, number: int) -> None:
-        """One row, acknowledged; begun anew where the database says so, as its users do."""
+    def write(self, host: str, number: int, *, settling: bool = False) -> None:
+        """One row, acknowledged; begun anew where the database says so, as its users do, and while
+        it is `settling` after the loss of a member also where it says that it is not ready."""
+        again = BEGIN_ANEW | ({ER.UNKNOWN_COM_ERROR} if settling else set())
         statements = (
             "CREATE DATABASE IF NOT EXISTS proof",
             "CREATE TABLE IF NOT EXISTS proof.seen (n INT PRIMARY KEY)",
-            f"INSERT INTO proof.seen VALUES ({number})",
+            f"INSERT IGNORE INTO proof.seen VALUES ({number})",
         )
 
         def written() -> bool:
             try:
                 self.sql(host, *statements)
             except pymysql.OperationalError as error:
-                if error.args[0] not in BEGIN_ANEW:
+                if error.args[0] not in again:
                     raise
                 return False
             return True

@@ -87,7 +87,7 @@ def test_a_site_is_lost_and_returns_with_what_it_missed(clusters: Clusters) -> N
     clusters.write("ctl-a", 1)
     clusters.tool.run("lab", "kill", "site:a")
     gap = eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
-    clusters.write("ctl-b", 2)
+    clusters.write("ctl-b", 2, settling=True)
     clusters.tool.run("lab", "boot", "site:a")
     back = eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the lost site")
     print(f"the other site took writes after {gap:.1f} s, the lost one again after {back:.1f} s")
@@ -193,7 +193,7 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     clusters.write("ctl-a", 400)
     clusters.tool.run("lab", "kill", "site:a")
     eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
-    clusters.write("ctl-b", 402)
+    clusters.write("ctl-b", 402, settling=True)
     clusters.tool.run("lab", "kill", "site:b", "site:w")
     clusters.tool.run("lab", "boot", "site:a")
     waits = "podman logs mariadb 2>&1 | grep -o 'waits: .*' | tail -1"

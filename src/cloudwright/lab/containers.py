@@ -16,7 +16,7 @@ from cloudwright.lab.spec import LabHost, LabSpec
 from cloudwright.transport.host import Host
 
 LABEL = "io.cloudwright.lab"
-BOOT_SECONDS = 30.0
+BOOT_SECONDS = 120.0
 State = Literal["absent", "off", "on"]
 
 
