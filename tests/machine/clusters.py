@@ -120,6 +120,18 @@ class Clusters:
 
         eventually(written, seconds=SECONDS, what=f"{host} to take a write")
 
+    def whole(self) -> None:
+        """Wait until both members and the arbitrator are one cluster: what has booted a moment ago
+        has no vote yet."""
+        asked = "SELECT variable_value FROM information_schema.global_status WHERE "
+        size = asked + "variable_name = 'wsrep_cluster_size'"
+
+        def three() -> bool:
+            ready = self.ready("ctl-a", "ctl-b")
+            return len(ready) == 2 and self.sql("ctl-a", size) == [("3",)]
+
+        eventually(three, seconds=SECONDS, what="the whole cluster")
+
     def rows(self, host: str) -> set[object]:
         """Every row that the member of `host` has."""
         return {n for (n,) in self.sql(host, "SELECT n FROM proof.seen")}
