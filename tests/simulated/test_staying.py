@@ -50,6 +50,31 @@ def story(tmp_path: Path, *, again: bool) -> tuple[Outcome, list[Event]]:
     return run_virtual(run()), events
 
 
+def test_ctrl_c_while_it_looks_ends_a_run_that_is_done(tmp_path: Path) -> None:
+    events: list[Event] = []
+    step = step_on("one", Canary())
+
+    async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:
+        """Done at once."""
+
+    async def fallen() -> dict[str, str]:
+        await asyncio.sleep(60)
+        return {step.id: "never told"}
+
+    async def run() -> Outcome:
+        planned = (Planned(step=step, change=Change.MAKE, why="new"),)
+        plan = Plan(cloud="tiny", planned=planned, needs={}, unchanged=0)
+        walking = asyncio.create_task(walk(plan, do, events.append, StepLogs(tmp_path), fallen))
+        await asyncio.sleep(5)
+        walking.cancel()
+        return await walking
+
+    outcome = run_virtual(run())
+    assert outcome.done == (step.id,)
+    assert outcome.is_whole
+    assert any(isinstance(event, RunEnded) for event in events)
+
+
 def test_it_is_told_and_counted(tmp_path: Path) -> None:
     for again, what in ((True, "was started again"), (False, "ended with code")):
         outcome, events = story(tmp_path, again=again)

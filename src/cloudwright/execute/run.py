@@ -109,7 +109,11 @@ async def walk(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     if fallen and not state.stopping:
-        _take_back(state, await fallen())
+        # Ctrl-C while we look: every step has ended, so the run ends as it would have.
+        try:
+            _take_back(state, await fallen())
+        except asyncio.CancelledError:
+            _swallow()
     ended = RunEnded(
         done=len(state.done),
         failed=len(state.failed) + len(state.cut),
