@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cloudwright.errors import CloudError, UnsafePlan
 from cloudwright.execute.drill import rows
-from cloudwright.execute.drill.apis import api_streams
+from cloudwright.execute.drill.apis import CLIENTS, api_streams
 from cloudwright.execute.drill.bench import Bench, clear, prepare
 from cloudwright.execute.drill.injector import Injector, injure, mend
 from cloudwright.execute.drill.load import Load, NoAnswerError, since_now
@@ -263,7 +263,7 @@ def _machine() -> str:
 def _load(requests: tuple[Request, ...], marks: Marks) -> str:
     rate = len(requests) / marks.ended
     streams = len({request.stream for request in requests})
-    clients = "one to six clients each, one request at a time"
+    clients = f"one to {CLIENTS} clients each, one request at a time"
     return f"{streams} streams, {clients}, {rate:.1f} requests a second in all"
 
 
