@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudwright.execute.secrets.authority import make_authority, make_certificate
-from tests.unit.test_member import program
+from tests.unit.member import program
 
 copies = program("cloudwright.services.glance", "copies.py")
 ID = "0b1c2d3e-0000-4000-8000-000000000001"

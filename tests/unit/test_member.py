@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-
-def program(package: str, name: str) -> ModuleType:
-    """A program that containers run, loaded as a module."""
-    path = Path(str(files(package).joinpath("program", name)))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-agreement = program("cloudwright.declare.member", "agreement.py")
-statements = program("cloudwright.declare.member", "statements.py")
-agent = program("cloudwright.declare.member", "agent.py")
-ask = program("cloudwright.declare.member", "ask.py")
-galera = program("cloudwright.services.mariadb", "galera.py")
-MEMBERS = ("a", "b", "c")
-HISTORY = "899fd727-e583-11f1-8039-3bf80240a9ef"
-
-
-def down(name: str, position: int, *view: str, history: str = HISTORY) -> object:
-    return agent.Told(
-        name=name,
-        state=agent.DOWN,
-        history=history if position >= 0 else "",
-        position=position,
-        view=view,
-    )
-
-
-def decide(own: object, *others: object) -> object:
-    return agent.decide(own, {o.name: o for o in others}, MEMBERS)  # type: ignore[attr-defined]
+from tests.unit.member import (
+    HISTORY,
+    MEMBERS,
+    agent,
+    decide,
+    down,
+    galera,
+)
 
 
 def test_of_empty_members_the_first_founds_once_all_have_spoken() -> None:
@@ -334,78 +306,6 @@ def test_users_belong_to_the_first_member_that_is_up() -> None:
     first = agent.Member(secret=b"", adapter=Serving(), holds=down("a", 4))
     assert agent.before(first, addresses) == {}
     assert not agent.is_up(first, {})
-
-
-def test_who_was_said_to_be_dead_is_not_waited_for() -> None:
-    a = down("a", 7, *MEMBERS)
-    b = down("b", 5, *MEMBERS)
-    waits = agent.decide(a, {"b": b}, MEMBERS)
-    assert waits == agent.Wait("c must say what it holds")
-    assert agent.decide(a, {"b": b}, MEMBERS, frozenset("c")) == agent.Found(without=("c",))
-    assert isinstance(agent.decide(b, {"a": a}, MEMBERS, frozenset("c")), agent.Wait)
-
-
-def test_one_said_to_be_dead_that_speaks_counts_as_any_other() -> None:
-    a, c = down("a", 7, *MEMBERS), down("c", 9, *MEMBERS)
-    decision = agent.decide(a, {"b": down("b", 5), "c": c}, MEMBERS, frozenset("c"))
-    assert decision == agent.Wait("c knows most and comes first")
-
-
-def test_beside_a_whole_cluster_no_word_founds_another() -> None:
-    up = agent.Told(name="b", state=agent.UP, history=HISTORY, position=3)
-    own = down("a", 99, *MEMBERS)
-    assert agent.decide(own, {"b": up}, MEMBERS, frozenset("bc")) == agent.Join(HISTORY, ("b",))
-
-
-def test_a_lost_disk_founds_nothing_on_a_word() -> None:
-    own = down("a", -1, *MEMBERS)
-    assert isinstance(agent.decide(own, {}, MEMBERS, frozenset("bc")), agent.Wait)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.booleans())
-def test_a_dead_one_that_returns_founds_nothing_whatever_it_knew(
-    survivor: int, later: int, returned: int, crashed_at_once: bool
-) -> None:
-    """`a` went on without `c`; then both were down, and `c` is back, perhaps knowing more."""
-    history = HISTORY if crashed_at_once else "5e0e4a34-0000-11f1-8039-3bf80240a9ef"
-    a = agent.Told(
-        name="a",
-        state=agent.DOWN,
-        history=history,
-        position=survivor + later,
-        view=("a",),
-        left=(HISTORY,),
-    )
-    c = down("c", returned, *MEMBERS)
-    b = down("b", -1)
-    for heard in ({"a": a}, {"a": a, "b": b}, {"b": b}, {}):
-        assert not isinstance(agent.decide(c, heard, MEMBERS), agent.Found)
-    assert agent.decide(a, {"c": c}, MEMBERS) == agent.Found()
-    up = agent.Told(name="c", state=agent.UP, history=HISTORY, position=returned)
-    assert isinstance(agent.decide(a, {"c": up}, MEMBERS), agent.Wait)
-
-
-def test_a_word_ends_with_the_outage_that_it_was_given_in(tmp_path: Path) -> None:
-    statements.declare(tmp_path, ["c"], MEMBERS)
-    assert statements.dead(tmp_path, reversed(MEMBERS)) == {"c"}
-    assert statements.dead(tmp_path, ("a", "b")) == frozenset()
-    assert statements.given_up(tmp_path) == ()
-    statements.give_up(tmp_path, [HISTORY, ""])
-    statements.end(tmp_path)
-    assert statements.dead(tmp_path, MEMBERS) == frozenset()
-    assert statements.given_up(tmp_path) == (HISTORY,)
-    assert statements.dead(None, MEMBERS) == frozenset()
-
-
-def test_a_word_is_refused_while_there_is_somebody_to_join_or_a_dead_one_speaks() -> None:
-    a, c = down("a", 7, *MEMBERS), down("c", 9, *MEMBERS)
-    up = agent.Told(name="b", state=agent.UP, history=HISTORY, position=3)
-    silent = {"a": a, "b": None, "c": None}
-    assert ask.refusal(frozenset("bc"), a, silent) == ""
-    assert "whole cluster" in ask.refusal(frozenset("c"), a, {**silent, "b": up})
-    assert "c answers" in ask.refusal(frozenset("c"), a, {**silent, "c": c})
-    assert "no member" in ask.refusal(frozenset("x"), a, silent)
 
 
 def test_a_founder_without_the_dead_begins_a_new_history(tmp_path: Path, adapter: object) -> None:

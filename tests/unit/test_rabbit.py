@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_member import program
+from tests.unit.member import program
 
 rabbit = program("cloudwright.services.rabbitmq", "rabbit.py")
 NODES = {"a": "rabbit@10.0.0.1", "b": "rabbit@10.0.0.2", "c": "rabbit@10.0.0.3"}

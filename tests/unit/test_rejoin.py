@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.test_member import MEMBERS, agent, agreement, ask, statements
+from tests.unit.member import MEMBERS, agent, agreement, ask, statements
 
 OLD, NEW = "old", "new"
 
