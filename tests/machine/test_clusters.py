@@ -224,7 +224,9 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
 def test_nobody_goes_without_a_member_that_lives(clusters: Clusters) -> None:
     clusters.whole()
     words = ("recover", "--without", "ctl-b", "--statement", "ctl-b is dead")
-    assert "nobody was told anything" in clusters.tool.run(*words, status=3)
+    said = clusters.tool.run(*words, status=3)
+    # The queue may be on its way still: then the host's own sign of life is what refuses it.
+    assert "part of a whole cluster" in said or "this machine is logged in to ctl-b" in said
 
 
 def _history(clusters: Clusters, host: str) -> object:
