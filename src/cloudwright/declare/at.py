@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloudwright.model.cloud import VOTERS, Cloud, Host
@@ -63,6 +63,11 @@ class At:
     def voters(self) -> tuple[Host, ...]:
         """Hosts with a vote in clusters: controllers, and witnesses."""
         return self.cloud.hosts_with(VOTERS)
+
+    def nearest(self, hosts: Iterable[Host]) -> tuple[Host, ...]:
+        """The same hosts: this one first, then those of its site, then all others."""
+        own = self.host
+        return tuple(sorted(hosts, key=lambda h: (h.name != own.name, h.site != own.site)))
 
     @property
     def is_first_controller(self) -> bool:

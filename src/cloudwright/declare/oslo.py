@@ -39,9 +39,10 @@ def database(at: At, name: str, user: str = "", *, section: str = "database") ->
 
 def transport_url(at: At, user: str = "openstack") -> str:
     """oslo.messaging's URL with every queue member; this host's own first when it has one."""
-    hosts = sorted(at.controllers, key=lambda h: (h.name != at.host.name, h.site != at.host.site))
     password = at.password(f"{user}/queue")
-    members = ",".join(f"{user}:{password}@{h.address}:{QUEUE_PORT}" for h in hosts)
+    members = ",".join(
+        f"{user}:{password}@{h.address}:{QUEUE_PORT}" for h in at.nearest(at.controllers)
+    )
     return f"rabbit://{members}//"
 
 

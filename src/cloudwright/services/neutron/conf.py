@@ -151,7 +151,7 @@ def _databases(at: At) -> dict[str, ini.Value]:
     This host's own comes first, then its site's: as a process starts, and once more at its first
     port, it asks them for their schema in this order and waits for a silent one without a limit.
     """
-    near = sorted(at.voters, key=lambda h: (h.name != at.host.name, h.site != at.host.site))
+    near = at.nearest(at.voters)
     files = {"private_key": KEY_PATH, "certificate": CERTIFICATE_PATH, "ca_cert": CA_PATH}
     return {
         **{f"ovn_{db}_{what}": path for db in ("nb", "sb") for what, path in files.items()},
