@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -91,10 +92,14 @@ def known_host(file: Path, port: int, public: Path) -> None:
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nothing listens on, and that no connection is given as its own."""
+    taken = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    lowest = int(taken.split()[0])
+    while True:
+        port = random.randrange(10000, lowest)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait_for(port: int) -> None:

@@ -16,6 +16,7 @@ from cloudwright.execute.journal.events import (
     RunStarted,
     StepDone,
     StepFailure,
+    StepFell,
     StepSkipped,
     StepStarted,
     StepWaits,
@@ -53,8 +54,10 @@ class PlainView:
                 self._end(at, f"{text}; {left}" if left else text)
             case StepFailure(id=id, error=error, log=log, at=at):
                 self._end(at, f"FAILED {self._place(id)}; log: {log}")
-                for line in error.splitlines():
-                    self.write(f"           {clip(line)}")
+                self._error(error)
+            case StepFell(id=id, error=error, log=log, at=at):
+                self._line(at, f"FAILED after it was done: {self._place(id)}; log: {log}")
+                self._error(error)
             case StepSkipped(id=id, because=because, at=at):
                 self._end(at, f"skipped {self._place(id)} because of {because}")
             case StopAsked(at=at):
@@ -70,6 +73,10 @@ class PlainView:
         self._line(event.at, f"{self.total} steps; journal and logs in {event.directory}")
         if path := self.progress.path_text():
             self._line(event.at, path)
+
+    def _error(self, text: str) -> None:
+        for line in text.splitlines():
+            self.write(f"           {clip(line)}")
 
     def _end(self, at: float, text: str) -> None:
         self.over += 1

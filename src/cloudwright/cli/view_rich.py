@@ -23,6 +23,7 @@ from cloudwright.execute.journal.events import (
     RunStarted,
     StepDone,
     StepFailure,
+    StepFell,
     StepSkipped,
     StepStarted,
     StepWaits,
@@ -73,12 +74,12 @@ class LiveView:
             case StepStarted(id=id, host=host, at=at):
                 self.running[id] = Running(host=host, since=at)
             case StepWaits(id=id, reason=reason):
-                self.running[id].waits = reason
+                self._wait(id, reason)
             case StepDone(id=id, seconds=seconds):
                 self._end(id)
                 if seconds >= QUIET_SECONDS:
                     self.say(f"[green]✓[/] {escape(id)} [dim]{seconds:.1f} s[/]")
-            case StepFailure():
+            case StepFailure() | StepFell():
                 self._fail(event)
             case StepSkipped(id=id):
                 self._end(id)
@@ -134,10 +135,19 @@ class LiveView:
         self.running.pop(id, None)
         self.over.add(id)
 
-    def _fail(self, event: StepFailure) -> None:
-        self._end(event.id)
+    def _wait(self, id: str, reason: str) -> None:
+        if id in self.running:
+            self.running[id].waits = reason
+        else:
+            self.say(f"[yellow]![/] {escape(id)}: {escape(reason)}")
+
+    def _fail(self, event: StepFailure | StepFell) -> None:
+        how = "was done, and did not stay"
+        if isinstance(event, StepFailure):
+            self._end(event.id)
+            how = f"{event.seconds:.1f} s"
         self.failed += 1
-        self.say(f"[bold red]✗ {escape(event.id)}[/] [dim]{event.seconds:.1f} s[/]")
+        self.say(f"[bold red]✗ {escape(event.id)}[/] [dim]{how}[/]")
         self.say("\n".join(f"    {escape(clip(line))}" for line in event.error.splitlines()))
         self.say(f"    [dim]log: {escape(event.log)}[/]")
 

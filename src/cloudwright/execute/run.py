@@ -20,6 +20,7 @@ from cloudwright.execute.journal.events import (
     RunStarted,
     StepDone,
     StepFailure,
+    StepFell,
     StepSkipped,
     StepStarted,
     StepWaits,
@@ -42,8 +43,9 @@ Perform = Callable[[Step, Callable[[str], None], Callable[[str], None]], Awaitab
 """Do a step; the functions take lines of its log and reasons of its waits."""
 
 
-Fallen = Callable[[], Awaitable[Mapping[str, str]]]
-"""Step id → what became of what it had made, of those that did not stay."""
+Fallen = Callable[[Callable[[str, str], None]], Awaitable[Mapping[str, str]]]
+"""Step id → what became of what it had made, of those that did not stay; tells meanwhile which
+step it waits for, and why."""
 
 
 async def execute(
@@ -56,7 +58,7 @@ async def execute(
     directory: Path,
 ) -> Outcome:
     """Do the plan on the real hosts; events go to `tell`, logs into `directory`."""
-    logs, staying = StepLogs(directory), Staying(fleet=fleet)
+    logs, staying = StepLogs(directory), Staying(fleet=fleet, cloud=cloud)
     async with open_links(fleet, cloud, blueprint, vault) as links:
 
         async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:
@@ -110,8 +112,11 @@ async def walk(
         await asyncio.gather(*tasks, return_exceptions=True)
     if fallen and not state.stopping:
         # Ctrl-C while we look: every step has ended, so the run ends as it would have.
+        def waits(id: str, reason: str) -> None:
+            tell(StepWaits(id=id, reason=reason, at=time.time()))
+
         try:
-            _take_back(state, await fallen())
+            _take_back(state, await fallen(waits))
         except asyncio.CancelledError:
             _swallow()
     ended = RunEnded(
@@ -134,14 +139,12 @@ async def walk(
 
 def _take_back(state: _Walk, fallen: Mapping[str, str]) -> None:
     """Steps that were done, and are not any more."""
-    steps = {planned.step.id: planned.step for planned in state.plan.planned}
     for id, error in fallen.items():
         state.done.remove(id)
         state.failed[id] = error
-        state.running[id] = time.monotonic()
         with state.logs.open(id) as log:
             log(error)
-        _fail(state, steps[id], error)
+        state.tell(StepFell(id=id, error=error, log=str(state.logs.path(id)), at=time.time()))
 
 
 async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:

@@ -33,7 +33,8 @@ class StepStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepWaits:
-    """The step waits for something outside, such as an API's first answer."""
+    """The step waits for something outside, such as an API's first answer; once it is done, for
+    whether what it made stays."""
 
     id: str
     reason: str
@@ -55,6 +56,17 @@ class StepFailure:
 
     id: str
     seconds: float
+    error: str
+    log: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepFell:
+    """The step was done, and what it had made did not stay until the end of the run: it failed
+    after all. `error` and `log` as in StepFailure."""
+
+    id: str
     error: str
     log: str
     at: float
@@ -103,6 +115,7 @@ Event = (
     | StepWaits
     | StepDone
     | StepFailure
+    | StepFell
     | StepSkipped
     | StopAsked
     | RunEnded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from cloudwright.execute.journal.events import (
     RunStarted,
     StepDone,
     StepFailure,
+    StepFell,
     StepSkipped,
     StepStarted,
     StepWaits,
@@ -22,13 +24,15 @@ from cloudwright.execute.journal.events import (
 JOURNAL = "journal.jsonl"
 
 
-_MOVES: dict[type[Event], tuple[str, str]] = {
-    StepStarted: ("planned", "running"),
-    StepWaits: ("running", "running"),
-    StepDone: ("running", "done"),
-    StepFailure: ("running", "failed"),
-    StepSkipped: ("planned", "skipped"),
+_MOVES: dict[type[Event], dict[str, str]] = {
+    StepStarted: {"planned": "running"},
+    StepWaits: {"running": "running", "done": "done"},
+    StepDone: {"running": "done"},
+    StepFailure: {"running": "failed"},
+    StepFell: {"done": "failed"},
+    StepSkipped: {"planned": "skipped"},
 }
+"""Event → the states that a step may be in, each with the one it comes to."""
 
 
 class IllegalTransitionError(RuntimeError):
@@ -39,7 +43,8 @@ class Journal:
     """Consumes a run's events: checks each against what came before it, then writes one line.
 
     The file is `journal.jsonl` in the run's own directory. A step goes planned → running → done
-    or failed, or planned → skipped. Anything else raises IllegalTransitionError, and so does a
+    or failed, or planned → skipped; a done one may fail yet, when what it made does not stay.
+    Anything else raises IllegalTransitionError, and so does a
     run that ends while a step still runs.
     """
 
@@ -69,8 +74,6 @@ class Journal:
                 if self._states:
                     raise IllegalTransitionError("a run that began begins again")
                 self._states = {p.step.id: "planned" for p in planned}
-            case StepStarted() | StepWaits() | StepDone() | StepFailure() | StepSkipped():
-                self._move(event.id, *_MOVES[type(event)])
             case StopAsked():
                 pass
             case RunEnded():
@@ -78,12 +81,15 @@ class Journal:
                 if running:
                     raise IllegalTransitionError(f"the run ended while {running[0]} ran")
                 self._over = True
+            case _:
+                self._move(event.id, _MOVES[type(event)])
 
-    def _move(self, id: str, old: str, new: str) -> None:
+    def _move(self, id: str, moves: Mapping[str, str]) -> None:
         state = self._states.get(id, "unknown")
-        if state != old:
+        if state not in moves:
+            new = " or ".join(dict.fromkeys(moves.values()))
             raise IllegalTransitionError(f"{id} is {state}, and cannot become {new}")
-        self._states[id] = new
+        self._states[id] = moves[state]
 
 
 def as_json(event: Event) -> dict[str, Any]:

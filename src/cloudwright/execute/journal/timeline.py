@@ -88,7 +88,12 @@ def critical_path(story: Timeline) -> tuple[StepStory, ...]:
     return tuple(reversed(path))
 
 
-_RESULTS = {"StepDone": "done", "StepFailure": "failed", "StepSkipped": "skipped"}
+_RESULTS = {
+    "StepDone": "done",
+    "StepFailure": "failed",
+    "StepFell": "failed",
+    "StepSkipped": "skipped",
+}
 
 
 def _story(
@@ -120,8 +125,9 @@ def _story(
 
 
 def _end(events: list[Mapping[str, Any]], start: float) -> float | None:
-    last = events[-1]
-    return float(last["at"]) - start if last["event"] in _RESULTS else None
+    """When its work ended; that it fell later made nobody wait."""
+    ends = (float(event["at"]) - start for event in events if event["event"] in _RESULTS)
+    return next(ends, None)
 
 
 def _text(events: list[Mapping[str, Any]]) -> str:

@@ -88,6 +88,9 @@ service = Service(
             " && cp -a --sparse=always $d/data $d/sparse"
             f" && mkdir -p {FRESH.rpartition('/')[0]} && tar -C $d/sparse -S -cf {FRESH} ."
             " && rm -rf $d",
+            # Who gives the whole state sleeps for 10 s before it does, until the receiver listens
+            # again; `sockopt` has it try until then.
+            "sed -i 's/^\\( *\\)sleep 10$/\\1true/' /usr/bin/wsrep_sst_mariabackup",
         ),
         links={"/usr/bin/healthcheck.sh": "/usr/local/bin/healthcheck.sh"},
         start=resource(__name__, "extend_start"),

@@ -77,6 +77,7 @@ def settings(at: At) -> Ini:
             # With the server's own certificate, on both sides; the giver looks for the name and
             # the word that the receiver told it through the cluster.
             "ssl-mode": "VERIFY_CA",
+            "sockopt": "retry=50,interval=0.2",
         },
     }
 
