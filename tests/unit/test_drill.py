@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ from cloudwright.errors import InvalidCloud
 from cloudwright.model.load import load
 from cloudwright.operations.drill.analysis import Figures, figures, longest_gap, percentile
 from cloudwright.operations.drill.injury import (
+    LoseHosts,
     cold_start,
     cut,
     failure_of,
@@ -25,8 +27,10 @@ from cloudwright.operations.drill.injury import (
 )
 from cloudwright.operations.drill.picture import picture
 from cloudwright.operations.drill.records import Ledger, Marks, Outcome, Request
+from cloudwright.operations.drill.report import Report, plain, text
 from cloudwright.operations.drill.sides import Sample, stopped_after, two_writers
 from cloudwright.operations.drill.verdict import (
+    CREATES,
     MESSAGES,
     ROWS,
     STREAMS,
@@ -35,6 +39,7 @@ from cloudwright.operations.drill.verdict import (
     Measured,
     breaches,
     disagreements,
+    unmeasured,
 )
 from cloudwright.operations.what_if import Forecast, forecast
 from cloudwright.services import SERVICES
@@ -128,6 +133,21 @@ def test_what_could_not_be_looked_for_is_not_held() -> None:
     assert not Ledger(kind="row", acknowledged=frozenset(), found={}).holds
 
 
+def test_what_was_all_removed_again_is_proof_enough() -> None:
+    def said(*removed: int) -> tuple[str, ...]:
+        gone = frozenset(removed)
+        ledger = Ledger(kind=CREATES, acknowledged=frozenset(), found={"Nova": gone}, removed=gone)
+        nothing = replace(ledger, found={"Nova": frozenset()})
+        return tuple(
+            line
+            for one in (nothing, ledger)
+            for line in breaches(replace(measured({}), ledgers=(one,)), Limits(), foretold("a"))
+        )
+
+    assert said(2, 4) == (f"{CREATES}: 2 removed are back in Nova: 2, 4",)
+    assert said() == (f"{CREATES}: nothing was acknowledged, so nothing is proven",) * 2
+
+
 def sample(host: str, began: float, *view: str, taken: bool = True) -> Sample:
     return Sample(host=host, began=began, ended=began + 0.1, taken=taken, view=frozenset(view))
 
@@ -185,6 +205,9 @@ def test_the_forecast_and_what_was_measured_are_compared() -> None:
     assert disagreements(measured({ROWS: (10, 46)}), survives) == (
         f"what-if: the cloud goes on; measured: no answer from {ROWS}",
     )
+    late = measured({CREATES: (10, 46)})
+    assert disagreements(late, survives) == ()  # a time, which has a limit of its own
+    assert len(breaches(late, Limits(), survives)) == 2
     went_on = disagreements(measured({}), stops)
     assert {line.split()[1] for line in went_on} == {"mariadb", "rabbitmq"}
 
@@ -232,3 +255,61 @@ def test_the_picture_is_one_that_a_reader_without_eyes_can_use() -> None:
     boxes = [e.attrib["class"] for e in root.iter(f"{svg}rect")]
     assert boxes.count("failed") == 20 + 1  # and one in the legend
     assert "prefers-color-scheme:dark" in (root.findtext(f"{svg}style") or "")
+
+
+def creates(*ends: float, seconds: float = 6.0) -> list[Request]:
+    made = ((end - seconds, seconds) for end in ends)
+    return [Request(stream=CREATES, began=b, seconds=s, outcome="ok") for b, s in made]
+
+
+def test_a_request_of_several_seconds_counts_by_its_end() -> None:
+    (one,) = figures(creates(6, 14, 27, 47, 60), MARKS)
+    assert (one.gap.began, one.gap.ended) == (27, 47)
+    assert one.goes_on  # begun in the failure's first half, answered in its second
+    assert one.back_after == 0.0
+    (begun_before,) = figures(creates(6, 27, 52, seconds=17), MARKS)
+    assert not begun_before.goes_on
+    assert begun_before.back_after == pytest.approx(52 - 45)
+
+
+def test_a_create_has_a_limit_of_its_own() -> None:
+    others = [r for stream in STREAMS if stream != CREATES for r in steady(stream)]
+
+    def said(*ends: float) -> tuple[str, ...]:
+        found = figures([*others, *creates(*ends)], MARKS)
+        one = Measured(marks=MARKS, figures=found, ledgers=(), two_writers=None)
+        return breaches(one, Limits(), foretold("a"))
+
+    assert said(9, 23, 37, 51, 65) == ()
+    assert said(9, 25, 37, 51, 65) == (f"{CREATES}: 16.0 s without an answer, limit 15 s",)
+
+
+def test_creates_are_left_out_where_no_host_may_run_one() -> None:
+    def why(*hosts: str) -> dict[str, str]:
+        injury = LoseHosts(label="", hosts=hosts)
+        return unmeasured(TWO, forecast(TWO, SERVICES, failure_of(TWO, injury)))
+
+    assert why("cmp-a") == why("ctl-a", "cmp-a") == {}
+    assert "cmp-a, cmp-b" in why("cmp-a", "cmp-b")[CREATES]
+    assert why(*(host.name for host in TWO.hosts)) == {}  # it stops, and must come back
+    none = replace(TWO, hosts=TWO.hosts_with("control"))
+    assert set(unmeasured(none, foretold("a"))) == {CREATES}
+
+
+def test_the_report_says_what_was_left_out() -> None:
+    report = Report(
+        name="lose-host cmp-a",
+        cloud="c",
+        when="",
+        machine="",
+        load="",
+        left_out={CREATES: "no host of the cloud runs servers"},
+        limits=Limits(),
+        forecast=foretold("a"),
+        measured=measured({}),
+        wrong=(),
+    )
+    assert f"left out: {CREATES}, for no host of the cloud runs servers" in text(report)
+    told = plain(report, (), ())
+    assert isinstance(told, dict)
+    assert told["left_out"] == dict(report.left_out)

@@ -23,16 +23,17 @@ FAILED = 10
 def drill() -> None:
     """Break something on purpose, measure what users notice, and mend it.
 
-    While it runs, tokens, servers, ports and images are asked for, rows and messages written, a
-    few a second. The report lies in .cloudwright/drills: text, JSON, and a picture. Exits 10 when
-    a limit was not kept, an acknowledged write is missing, or `what-if` said otherwise.
+    While it runs, tokens and lists of servers and images are asked for, ports made, small servers
+    created and deleted, rows and messages written, a few a second. The report lies in
+    .cloudwright/drills: text, JSON, and a picture. Exits 10 when a limit was not kept, an
+    acknowledged write is missing, or `what-if` said otherwise.
     """
 
 
 def _options(verb: Verb) -> Verb:
     decorators = (
         click.option(
-            "--hold", default=30.0, show_default=True, help="Seconds that the failure lasts."
+            "--hold", default=60.0, show_default=True, help="Seconds that the failure lasts."
         ),
         click.option(
             "--wait", default=300.0, show_default=True, help="Seconds to wait for redundancy."

@@ -12,7 +12,7 @@ import httpx
 
 from cloudwright.errors import HostError
 from cloudwright.execute.drill.load import CONNECT_SECONDS, TRY_SECONDS, NoAnswerError
-from cloudwright.operations.drill.verdict import IMAGES, PORTS, SERVERS, TOKEN
+from cloudwright.operations.drill.verdict import CREATES, IMAGES, PORTS, SERVERS, TOKEN
 
 CLIENTS = 6
 """Of each kind: one whose request was under way when its answerer died waits for its own limit of
@@ -28,6 +28,9 @@ PORTS_KEPT = 10
 """So many of ours exist at a time: each further request removes the oldest."""
 
 PREFIX = "cloudwright-drill"
+
+LISTS = (("compute", "/servers", SERVERS), ("image", "/v2/images", IMAGES))
+"""(type of service, path, stream) of each list that is asked for."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -46,15 +49,22 @@ class Caller:
     async def call(
         self, method: str, url: str, body: object = None, *, seconds: float = TRY_SECONDS
     ) -> httpx.Response:
-        """One request on a new connection; NoAnswerError unless the status is below 400."""
+        """One request on a new connection; NoAnswerError unless the status is below 400.
+
+        A body of bytes is sent as it is, any other as JSON.
+        """
         headers = {"X-Auth-Token": self.token} if self.token else {}
+        sent: dict[str, Any] = {"json": body}
+        if isinstance(body, bytes):
+            sent = {"content": body}
+            headers["Content-Type"] = "application/octet-stream"
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         try:
             async with (
                 asyncio.timeout(seconds + CONNECT_SECONDS),
                 httpx.AsyncClient(verify=self.tls, trust_env=False, timeout=timeout) as client,
             ):
-                answer = await client.request(method, url, json=body, headers=headers)
+                answer = await client.request(method, url, headers=headers, **sent)
         except (httpx.HTTPError, OSError, TimeoutError) as err:
             raise NoAnswerError(str(err) or type(err).__name__) from err
         if answer.status_code >= 400:
@@ -205,14 +215,22 @@ async def remove_networks(caller: Caller) -> None:
 
 
 def api_streams(caller: Caller, ports: Ports) -> tuple[Tokens | Listing | Ports, ...]:
-    """All that goes through the public API: clients of each kind, one of them to make ports."""
-    lists = (("compute", "/servers", SERVERS), ("image", "/v2/images", IMAGES))
+    """All that goes through the public API but for servers: clients of each kind, one of them to
+    make ports."""
     return (
         *(Tokens(caller=caller) for _ in range(CLIENTS)),
         *(
             Listing(caller=caller, service=service, path=path, name=name)
-            for service, path, name in lists
+            for service, path, name in LISTS
+            if service in caller.endpoints
             for _ in range(CLIENTS)
         ),
         ports,
     )
+
+
+def without(caller: Caller) -> dict[str, str]:
+    """Stream → why it cannot run on a cloud whose catalog lacks what it asks."""
+    lacks = {name: service for service, _, name in LISTS if service not in caller.endpoints}
+    found = {name: f"the catalog has no service of type {lacks[name]}" for name in lacks}
+    return {**found, **({CREATES: next(iter(found.values()))} if found else {})}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT, QUEUE_PORT
@@ -13,14 +15,23 @@ from cloudwright.errors import CloudError
 from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
 from cloudwright.execute.central.keystone import ADMIN_SECRET
 from cloudwright.execute.drill import messages, rows
-from cloudwright.execute.drill.apis import Caller, Ports, make_network, remove_networks
-from cloudwright.execute.drill.load import NoAnswerError
+from cloudwright.execute.drill.apis import (
+    Caller,
+    Ports,
+    api_streams,
+    make_network,
+    remove_networks,
+    without,
+)
+from cloudwright.execute.drill.creates import Creates, make_creates, remove_creates
+from cloudwright.execute.drill.load import NoAnswerError, Stream
 from cloudwright.execute.drill.messages import Broker, Messages
 from cloudwright.execute.drill.rows import Door, Rows
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import VOTERS, Cloud
 from cloudwright.model.secrets import Secret
+from cloudwright.operations.drill.verdict import CREATES
 
 QUEUE_USER = "openstack"
 
@@ -35,9 +46,23 @@ class Bench:
     rows: Rows
     messages: Messages
     root: str
+    creates: Creates | None
+    left_out: Mapping[str, str]
+    """Stream → why it does not run."""
 
     def __repr__(self) -> str:
         return f"Bench({self.cloud.name})"
+
+    def streams(self) -> tuple[Stream, ...]:
+        """All that the load consists of."""
+        return (
+            *api_streams(self.caller, self.ports),
+            *(self.creates.clients() if self.creates else ()),
+            self.rows,
+            self.rows.another(),
+            self.messages,
+            self.messages.another(),
+        )
 
     async def members(self, fleet: Fleet) -> dict[str, DatabaseServer]:
         """A way to each database member alone, by its host; only for hosts that answer."""
@@ -51,11 +76,24 @@ class Bench:
         return found
 
 
-async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault) -> Bench:
-    """Make the drill's own database, virtual host and network; what an earlier one left goes.
+async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault, left_out: Mapping[str, str]) -> Bench:
+    """Make the drill's own database, virtual host, networks and one server; what an earlier drill
+    left goes first, and what this one made goes when it fails. `left_out`: stream → why not.
 
-    Raises HostError when the public API, the database or the queue is not well.
+    Raises HostError when the public API gives no token, CloudError when the database or the queue
+    is not well, NoAnswerError when a service refuses.
     """
+    bench = await _bench(cloud, vault, left_out)
+    await clear(fleet, bench)
+    try:
+        return await _furnish(fleet, bench)
+    except (CloudError, NoAnswerError):
+        with suppress(CloudError, NoAnswerError):
+            await clear(fleet, bench)
+        raise
+
+
+async def _bench(cloud: Cloud, vault: Vault, left_out: Mapping[str, str]) -> Bench:
     root, admin = Secret(name=ROOT_SECRET), Secret(name=ADMIN_SECRET)
     account = Secret(name=f"{QUEUE_USER}/queue")
     values = await asyncio.to_thread(vault.values, {root, admin, account, AUTHORITY})
@@ -72,30 +110,35 @@ async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault) -> Bench:
         password=secrets.token_urlsafe(24),
         tls=tls,
     )
-    controllers = cloud.hosts_with("control")
     broker = Broker(
-        members=tuple((host.address, QUEUE_PORT) for host in controllers),
+        members=tuple((host.address, QUEUE_PORT) for host in cloud.hosts_with("control")),
         user=QUEUE_USER,
         password=values[str(account)],
         group=len(cloud.hosts_with(VOTERS)),
         tls=tls,
     )
-    bench = Bench(
+    return Bench(
         cloud=cloud,
         caller=caller,
         ports=Ports(caller=caller, network=""),
+        creates=None,
         rows=Rows(door=door),
         messages=Messages(broker=broker),
         root=values[str(root)],
+        left_out={**without(caller), **left_out},
     )
-    await clear(fleet, bench)
+
+
+async def _furnish(fleet: Fleet, bench: Bench) -> Bench:
+    """Make all that the load needs; returns the bench that has it."""
     server = await _server(fleet, bench)
-    await rows.make_database(server, door.password)
-    await messages.make_vhost(
-        fleet.engine(fleet.first(cloud.hosts_with("control")).name), QUEUE_USER
-    )
-    bench.ports.network = await make_network(caller)
-    return bench
+    await rows.make_database(server, bench.rows.door.password)
+    first = fleet.first(bench.cloud.hosts_with("control"))
+    await messages.make_vhost(fleet.engine(first.name), QUEUE_USER)
+    bench.ports.network = await make_network(bench.caller)
+    if CREATES in bench.left_out:
+        return bench
+    return replace(bench, creates=await make_creates(bench.caller))
 
 
 async def clear(fleet: Fleet, bench: Bench) -> None:
@@ -104,6 +147,7 @@ async def clear(fleet: Fleet, bench: Bench) -> None:
     engine = fleet.engine(fleet.first(bench.cloud.hosts_with("control")).name)
     # One after another: each is tried, whatever came of the one before.
     for work in (
+        remove_creates(bench.caller),
         remove_networks(bench.caller),
         messages.remove_vhost(engine),
         _drop(fleet, bench),

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.errors import CloudError, UnsafePlan
-from cloudwright.execute.drill import rows
-from cloudwright.execute.drill.apis import CLIENTS, api_streams
+from cloudwright.execute.drill.apis import CLIENTS
 from cloudwright.execute.drill.bench import Bench, clear, prepare
 from cloudwright.execute.drill.injector import Injector, injure, mend
+from cloudwright.execute.drill.ledgers import ledgers
 from cloudwright.execute.drill.load import Load, NoAnswerError, since_now
-from cloudwright.execute.drill.messages import drain
 from cloudwright.execute.drill.sampling import collect, start_samplers
 from cloudwright.execute.drill.whole import Whole
 from cloudwright.execute.host.fleet import Fleet, open_fleet
@@ -26,8 +25,8 @@ from cloudwright.operations.drill.injury import Injury, failure_of
 from cloudwright.operations.drill.records import Ledger, Marks, Request
 from cloudwright.operations.drill.report import Report
 from cloudwright.operations.drill.sides import Sample, two_writers
-from cloudwright.operations.drill.verdict import Limits, Measured, breaches
-from cloudwright.operations.what_if import forecast
+from cloudwright.operations.drill.verdict import Limits, Measured, breaches, unmeasured
+from cloudwright.operations.what_if import Forecast, forecast
 
 Tell = Callable[[str], None]
 
@@ -37,7 +36,7 @@ class Times:
     """Seconds: of load before the failure, of the failure, to wait for redundancy, and after."""
 
     before: float = 10.0
-    broken: float = 30.0
+    broken: float = 60.0
     whole: float = 300.0
     after: float = 5.0
 
@@ -73,9 +72,10 @@ class Drill:
             services=session.services,
             blueprint=await session.blueprint(),
         )
-        self._say("prepares: database, virtual host and network of its own")
+        self._say("prepares: a database, a virtual host, networks, an image, and one server")
+        left_out = unmeasured(session.cloud, self._foretold())
         try:
-            bench = await prepare(session.fleet, session.cloud, session.vault)
+            bench = await prepare(session.fleet, session.cloud, session.vault, left_out)
         except NoAnswerError as err:
             raise UnsafePlan(
                 "the cloud does not do what a drill needs, and nothing was broken",
@@ -103,16 +103,7 @@ class Drill:
     async def _measure(self, whole: Whole, bench: Bench) -> Done:
         # The load's own clock is the drill's; the samplers' hosts have theirs.
         self._clock, self._epoch = since_now(), time.time()
-        load = Load(
-            streams=(
-                *api_streams(bench.caller, bench.ports),
-                bench.rows,
-                bench.rows.another(),
-                bench.messages,
-                bench.messages.another(),
-            ),
-            clock=self._clock,
-        )
+        load = Load(streams=bench.streams(), clock=self._clock)
         running = asyncio.create_task(load.run())
         try:
             marks = await self._break(whole, bench)
@@ -122,8 +113,8 @@ class Drill:
         self._say("looks for every acknowledged write")
         async with self._fleet() as fleet:
             samples, taken = await collect(fleet, self._keepers(), self._epoch)
-            ledgers = await self._ledgers(fleet, bench, taken)
-        return self._judge(tuple(load.requests), samples, marks, ledgers)
+            written = await ledgers(fleet, bench, taken)
+        return self._judge(tuple(load.requests), samples, marks, written, bench.left_out)
 
     async def _break(self, whole: Whole, bench: Bench) -> Marks:
         self._say(f"load runs; {self.times.before:g} s before anything is broken")
@@ -165,72 +156,30 @@ class Drill:
         self._say(f"is not whole in time: {why}")
         return None
 
-    async def _ledgers(
-        self, fleet: Fleet, bench: Bench, taken: dict[str, frozenset[int]]
-    ) -> tuple[Ledger, ...]:
-        written: dict[str, frozenset[int]] = {}
-        sampled: dict[str, dict[str, frozenset[int]]] = {}
-        for host, server in (await bench.members(fleet)).items():
-            with suppress(CloudError):
-                written[f"the member on {host}"], by_host = await rows.rows_in(server)
-                for name in taken:
-                    places = sampled.setdefault(name, {})
-                    places[f"the member on {host}"] = by_host.get(name, frozenset())
-        queue, ports = {}, {}
-        with suppress(NoAnswerError):
-            queue["the queue"] = await drain(bench.messages.broker)
-        with suppress(NoAnswerError):
-            ports["Neutron"] = await bench.ports.found()
-        made = frozenset(bench.ports.made - bench.ports.removed - bench.ports.unsure)
-        return (
-            Ledger(
-                kind=bench.rows.name,
-                acknowledged=frozenset(bench.rows.acknowledged),
-                found=written,
-            ),
-            Ledger(
-                kind=bench.messages.name,
-                acknowledged=frozenset(bench.messages.acknowledged),
-                found=queue,
-            ),
-            Ledger(
-                kind=bench.ports.name,
-                acknowledged=made,
-                found=ports,
-                removed=frozenset(bench.ports.removed),
-            ),
-            *(
-                Ledger(
-                    kind=f"row sampled on {name}",
-                    acknowledged=numbers,
-                    found=sampled.get(name, {}),
-                )
-                for name, numbers in taken.items()
-            ),
-        )
-
     def _judge(
         self,
         requests: tuple[Request, ...],
         samples: tuple[Sample, ...],
         marks: Marks,
-        ledgers: tuple[Ledger, ...],
+        written: tuple[Ledger, ...],
+        left_out: Mapping[str, str],
     ) -> Done:
         cloud = self.session.cloud
         addresses = {host.name: host.address for host in cloud.hosts}
         measured = Measured(
             marks=marks,
             figures=figures(requests, marks),
-            ledgers=ledgers,
+            ledgers=written,
             two_writers=two_writers(samples, addresses, marks.broken_at, marks.mended_from),
         )
-        foretold = forecast(cloud, self.session.services, failure_of(cloud, self.injury))
+        foretold = self._foretold()
         report = Report(
             name=self.injury.label,
             cloud=cloud.name,
             when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self._epoch)),
             machine=_machine(),
             load=_load(requests, marks),
+            left_out=left_out,
             limits=self.limits,
             forecast=foretold,
             measured=measured,
@@ -244,6 +193,10 @@ class Drill:
                 await clear(fleet, bench)
         except (CloudError, NoAnswerError) as err:
             self._say(f"could not remove what it made, the next drill will: {err}")
+
+    def _foretold(self) -> Forecast:
+        cloud = self.session.cloud
+        return forecast(cloud, self.session.services, failure_of(cloud, self.injury))
 
     def _keepers(self) -> tuple[str, ...]:
         return tuple(host.name for host in self.session.cloud.hosts_with("control"))

@@ -31,10 +31,12 @@ class Gap:
 class Figures:
     """What one stream showed; times in seconds, `latency_*` of answered requests only.
 
-    `gap` is the longest time between two answers' ends, from the injection on. `goes_on`: it was
-    answered in the second half of the failure, with the failure still there. `back_after`: from
-    the repair's end to the first answer after it (0 when it was answered all along), None when
-    none came. The share of failures is of those after the injection.
+    `gap` is the longest time between two answers' ends, from the injection on; of a request that
+    takes seconds it therefore holds at least these, and less when several clients take turns.
+    `goes_on`: it was answered in the second half of the failure, with the failure still there,
+    and asked after it began. `back_after`: from the repair's end to the first answer after it (0
+    when it had gone on), None when none came. The share of failures is of those after the
+    injection.
     """
 
     stream: str
@@ -87,7 +89,7 @@ def _figures(name: str, requests: Sequence[Request], marks: Marks) -> Figures:
     failed = sum(not r.answered for r in after)
     ends = [r.ended for r in answered]
     latencies = [r.seconds for r in answered]
-    half = marks.mended_from - (marks.mended_from - marks.broken_at) * SETTLE_SHARE
+    goes_on = _goes_on(answered, marks)
     return Figures(
         stream=name,
         requests=len(requests),
@@ -97,13 +99,19 @@ def _figures(name: str, requests: Sequence[Request], marks: Marks) -> Figures:
         gap=longest_gap(ends, marks.broken_from, marks.ended),
         latency_median=percentile(latencies, 0.5),
         latency_p95=percentile(latencies, 0.95),
-        goes_on=any(r.began >= half and r.ended <= marks.mended_from for r in answered),
-        back_after=_back_after(answered, marks),
+        goes_on=goes_on,
+        back_after=_back_after(answered, marks, goes_on=goes_on),
     )
 
 
-def _back_after(answered: Sequence[Request], marks: Marks) -> float | None:
+def _goes_on(answered: Sequence[Request], marks: Marks) -> bool:
+    half = marks.mended_from - (marks.mended_from - marks.broken_at) * SETTLE_SHARE
+    asked = [r for r in answered if r.began >= marks.broken_at]
+    return any(half <= r.ended <= marks.mended_from for r in asked)
+
+
+def _back_after(answered: Sequence[Request], marks: Marks, *, goes_on: bool) -> float | None:
     later = [r.ended for r in answered if r.ended > marks.mended_at]
-    if any(marks.mended_from <= r.ended <= marks.mended_at for r in answered):
-        return 0.0
+    if goes_on or any(marks.mended_from <= r.ended <= marks.mended_at for r in answered):
+        return 0.0 if later else None
     return min(later) - marks.mended_at if later else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from cloudwright.operations.drill.records import Request
@@ -16,7 +16,8 @@ from cloudwright.operations.what_if import Forecast
 class Report:
     """All that is told of a drill; `wrong` is empty when it passed.
 
-    `load` says which load ran, `machine` what it was measured on, `when` in words.
+    `load` says which load ran, `left_out` which stream did not, and why; `machine` what it was
+    measured on, `when` in words.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Report:
     when: str
     machine: str
     load: str
+    left_out: Mapping[str, str]
     limits: Limits
     forecast: Forecast
     measured: Measured
@@ -42,6 +44,7 @@ def text(report: Report) -> str:
         f"drill {report.name} on {report.cloud}: {'passed' if report.passed else 'FAILED'}",
         f"  {report.when}; {report.machine}",
         f"  load: {report.load}",
+        *(f"  left out: {stream}, for {why}" for stream, why in report.left_out.items()),
         "",
         f"  broken     {marks.broken_from:7.1f} s after the start",
         f"  repaired   {marks.mended_from:7.1f} s (the failure lasted "
@@ -74,6 +77,7 @@ def plain(report: Report, requests: Iterable[Request], samples: Iterable[Sample]
         "when": report.when,
         "machine": report.machine,
         "load": report.load,
+        "left_out": dict(report.left_out),
         "passed": report.passed,
         "wrong": list(report.wrong),
         "limits": {**asdict(report.limits), "gap": dict(report.limits.gap)},
@@ -136,8 +140,9 @@ def _ledgers(measured: Measured) -> Iterable[str]:
     for one in measured.ledgers:
         places = ", ".join(one.found) or "nowhere"
         verdict = "all there" if one.holds else "NOT as acknowledged"
-        count = len(one.acknowledged)
-        yield f"  {one.kind}: {count} acknowledged, looked for in {places}: {verdict}"
+        removed = f", {len(one.removed)} more removed again" if one.removed else ""
+        told = f"{len(one.acknowledged)} acknowledged{removed}"
+        yield f"  {one.kind}: {told}, looked for in {places}: {verdict}"
 
 
 def _finite(figures: dict[str, object]) -> dict[str, object]:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cloudwright.model.cloud import Cloud
 from cloudwright.operations.drill.analysis import Figures
 from cloudwright.operations.drill.records import Ledger, Marks
 from cloudwright.operations.drill.sides import TwoWriters
 from cloudwright.operations.what_if import Forecast
 
 TOKEN, SERVERS, PORTS, IMAGES = "keystone token", "nova servers", "neutron port", "glance images"
+CREATES = "nova create"
+"""From the request to ACTIVE."""
 ROWS, MESSAGES = "database row", "queue message"
-STREAMS = (TOKEN, SERVERS, PORTS, IMAGES, ROWS, MESSAGES)
+STREAMS = (TOKEN, SERVERS, CREATES, PORTS, IMAGES, ROWS, MESSAGES)
+
+FORETOLD = tuple(stream for stream in STREAMS if stream != CREATES)
+"""Of these `what-if` says whether they go on. When a server becomes ACTIVE is also a matter of how
+soon Nova leaves out a host that has died, which is a time and has its limit here."""
 
 WRITES_OF = {"mariadb": (ROWS,), "rabbitmq": (MESSAGES,)}
 """Cluster of the forecast → the streams that write straight into it."""
@@ -32,6 +39,7 @@ class Limits:
         default_factory=lambda: {
             TOKEN: 5.0,
             SERVERS: 5.0,
+            CREATES: 15.0,
             PORTS: 15.0,
             IMAGES: 5.0,
             ROWS: 5.0,
@@ -54,8 +62,20 @@ class Measured:
 
     @property
     def goes_on(self) -> bool:
-        """Whether every stream was answered while the failure was there."""
-        return bool(self.figures) and all(one.goes_on for one in self.figures)
+        """Whether each stream of which `what-if` speaks was answered while the failure lasted."""
+        found = _named(self.figures, FORETOLD)
+        return bool(found) and all(one.goes_on for one in found)
+
+
+def unmeasured(cloud: Cloud, forecast: Forecast) -> dict[str, str]:
+    """Stream → why there is no use in it: nobody can create a server where no host may run it,
+    though all else goes on."""
+    hosts = [host.name for host in cloud.hosts_with("compute")]
+    if not hosts:
+        return {CREATES: "no host of the cloud runs servers"}
+    if forecast.survives and set(hosts) <= set(forecast.computes):
+        return {CREATES: f"the failure takes every host that runs servers ({', '.join(hosts)})"}
+    return {}
 
 
 def breaches(measured: Measured, limits: Limits, forecast: Forecast) -> tuple[str, ...]:
@@ -85,7 +105,8 @@ def disagreements(measured: Measured, forecast: Forecast) -> tuple[str, ...]:
     if forecast.open:
         return ()  # it says itself that it cannot say
     if forecast.survives and not measured.goes_on:
-        silent = [one.stream for one in measured.figures if not one.goes_on]
+        foretold = _named(measured.figures, FORETOLD)
+        silent = [one.stream for one in foretold if not one.goes_on]
         found.append(f"what-if: the cloud goes on; measured: no answer from {', '.join(silent)}")
     for vote in forecast.votes:
         for one in _named(measured.figures, WRITES_OF.get(vote.cluster, ())):
@@ -113,7 +134,7 @@ def _figures(every: Iterable[Figures], limits: Limits, *, survives: bool) -> Ite
 
 
 def _ledger(ledger: Ledger) -> Iterable[str]:
-    if not ledger.acknowledged:
+    if not ledger.acknowledged | ledger.removed:
         yield f"{ledger.kind}: nothing was acknowledged, so nothing is proven"
     if not ledger.found:
         yield f"{ledger.kind}: what was acknowledged could not be looked for"
