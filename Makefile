@@ -10,7 +10,7 @@ QUICK := tests/unit tests/golden tests/simulated
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
 TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
 
-.PHONY: help setup demo test long test-ha check format lint quick ready packages golden reference bench bench-ha bench-hosts bench-scale clean
+.PHONY: help setup demo test long test-ha check format lint quick ready packages golden reference bench bench-ha bench-ha-kolla bench-hosts bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -72,6 +72,9 @@ bench: ready ## measure, on an idle machine, and print a table
 
 bench-ha: ready ## drill a cloud over two sites again and again: times, losses, memory
 	$(PYTHON) benchmarks/ha.py
+
+bench-ha-kolla: ready ## the loss of a site, and again with Kolla-Ansible's timers and database settings
+	$(PYTHON) benchmarks/ha.py --kolla 'lose-site a' 'lose-site b'
 
 bench-hosts: setup packages ## how long a look at 100 hosts takes, over real SSH
 	$(PYTHON) benchmarks/no_op_hosts.py

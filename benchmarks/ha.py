@@ -2,13 +2,17 @@
 
 It makes a lab of its own on an idle machine, drills each failure several times, and prints the
 median and the p95 of the longest time without an answer. Usage: ha.py [--repeats N] [--hours H]
+[--kolla] [DRILL...]
 With `--hours` it goes on drilling in a random order until they are over; the seed is printed.
+With `--kolla` each drill is done as often again with Kolla-Ansible's timers and database settings,
+as far as overrides reach them, and both stand in one table.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import statistics
@@ -21,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kolla
 from measuring import Figure, figure, lab_memory, machine, once, table, timed, tool
 
 from cloudwright.operations.drill.analysis import percentile
@@ -38,14 +43,18 @@ DRILLS = (
     "cold-start",
 )
 PASSED = (0, 10)
+CONTROLLERS = ("ctl-a", "ctl-b")
+OURS, THEIRS = "ours", "Kolla's"
 
 
 def main() -> int:
-    """Measure and print; 1 when anything acknowledged was lost or two sides wrote."""
+    """Measure and print; 1 when anything acknowledged was lost or two sides wrote, with our own
+    settings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--hours", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--kolla", action="store_true")
     parser.add_argument("drills", nargs="*", default=DRILLS)
     options = parser.parse_args()
     print(machine())
@@ -56,11 +65,13 @@ def main() -> int:
         try:
             print(table(applied(directory)), flush=True)
             print(f"memory of the lab: {lab_memory():.2f} GiB (goal 12)")
-            reports = [*drilled(directory, options)]
+            reports = [*drilled(directory, options, OURS)]
+            if options.kolla:
+                reports += compared(directory, options)
         finally:
             tool(directory, "lab", "down", "--data")
     print(summary(reports))
-    return int(any(unsafe(report) for report in reports))
+    return int(any(unsafe(report) for report in reports if report["settings"] == OURS))
 
 
 def applied(directory: Path) -> Iterator[Figure]:
@@ -71,8 +82,19 @@ def applied(directory: Path) -> Iterator[Figure]:
     yield figure("second apply (nothing to do)", 2, again)
 
 
-def drilled(directory: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """The report of each drill, each told as it ends."""
+def compared(directory: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The same drills with Kolla-Ansible's values, as far as they can be set."""
+    kolla.override(directory, CONTROLLERS)
+    tool(directory, "apply", "--yes")
+    print("with Kolla-Ansible's values; what no override reaches, and therefore stays ours:")
+    print("\n".join(f"- {thing}" for thing in kolla.NOT_REACHED), flush=True)
+    yield from drilled(directory, options, THEIRS)
+
+
+def drilled(
+    directory: Path, options: argparse.Namespace, settings: str
+) -> Iterator[dict[str, Any]]:
+    """The report of each drill, each told as it ends; `settings` is whose values are in place."""
     for words in order(options):
         done = subprocess.run(
             [sys.executable, "-m", "cloudwright", "drill", *words.split(), "--wait", "600"],
@@ -85,10 +107,9 @@ def drilled(directory: Path, options: argparse.Namespace) -> Iterator[dict[str, 
             sys.exit(f"drill {words} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         newest = max((directory / ".cloudwright" / "drills").iterdir())
         report: dict[str, Any] = json.loads((newest / "report.json").read_text())
-        print(
-            f"{words}: {'passed' if report['passed'] else '; '.join(report['wrong'])}", flush=True
-        )
-        yield report
+        said = "passed" if report["passed"] else "; ".join(report["wrong"])
+        print(f"{words}, {settings}, load average {os.getloadavg()[0]:.1f}: {said}", flush=True)
+        yield {**report, "drill": f"{report['drill']}, {settings}", "settings": settings}
 
 
 def order(options: argparse.Namespace) -> Iterator[str]:
@@ -108,12 +129,12 @@ def summary(reports: list[dict[str, Any]]) -> str:
     for report in reports:
         for stream in report["streams"]:
             rows[report["drill"], stream["stream"]].append(stream)
-    lines = [f"{'drill':<36} {'stream':<16} {'n':>3} {'gap median':>10} {'p95':>7} {'failed':>7}"]
+    lines = [f"{'drill':<44} {'stream':<16} {'n':>3} {'gap median':>10} {'p95':>7} {'failed':>7}"]
     for (drill, name), found in rows.items():
         gaps = [one["gap"]["ended"] - one["gap"]["began"] for one in found]
         failed = sum(one["failed"] for one in found) / sum(one["requests"] for one in found)
         lines.append(
-            f"{drill:<36} {name:<16} {len(found):>3} {statistics.median(gaps):>9.1f}s "
+            f"{drill:<44} {name:<16} {len(found):>3} {statistics.median(gaps):>9.1f}s "
             f"{percentile(gaps, 0.95):>6.1f}s {failed:>7.2%}"
         )
     for drill in dict.fromkeys(report["drill"] for report in reports):
@@ -121,9 +142,13 @@ def summary(reports: list[dict[str, Any]]) -> str:
         whole = [m["whole_at"] - m["mended_at"] for m in marks if m["whole_at"] is not None]
         told = f"{statistics.median(whole):.1f} s" if whole else "never"
         lines.append(f"{drill}: whole {told} after the repair ({len(whole)} of {len(marks)})")
-    acknowledged = sum(one["acknowledged"] for r in reports for one in r["writes"])
-    bad = sum(map(unsafe, reports))
-    lines.append(f"{acknowledged} acknowledged writes in {len(reports)} drills; {bad} unsafe")
+    for settings in dict.fromkeys(report["settings"] for report in reports):
+        done = [report for report in reports if report["settings"] == settings]
+        acknowledged = sum(one["acknowledged"] for r in done for one in r["writes"])
+        bad = sum(map(unsafe, done))
+        lines.append(
+            f"{settings}: {acknowledged} acknowledged writes, {len(done)} drills, {bad} unsafe"
+        )
     return "\n".join(lines)
 
 
