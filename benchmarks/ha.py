@@ -54,6 +54,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--hours", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--creates", action="store_true")
     parser.add_argument("--kolla", action="store_true")
     parser.add_argument("drills", nargs="*", default=DRILLS)
     options = parser.parse_args()
@@ -95,9 +96,19 @@ def drilled(
     directory: Path, options: argparse.Namespace, settings: str
 ) -> Iterator[dict[str, Any]]:
     """The report of each drill, each told as it ends; `settings` is whose values are in place."""
+    extra = ["--creates"] if options.creates else []
     for words in order(options):
         done = subprocess.run(
-            [sys.executable, "-m", "cloudwright", "drill", *words.split(), "--wait", "600"],
+            [
+                sys.executable,
+                "-m",
+                "cloudwright",
+                "drill",
+                *words.split(),
+                *extra,
+                "--wait",
+                "600",
+            ],
             cwd=directory,
             capture_output=True,
             text=True,

@@ -287,13 +287,15 @@ def test_a_create_has_a_limit_of_its_own() -> None:
 def test_creates_are_left_out_where_no_host_may_run_one() -> None:
     def why(*hosts: str) -> dict[str, str]:
         injury = LoseHosts(label="", hosts=hosts)
-        return unmeasured(TWO, forecast(TWO, SERVICES, failure_of(TWO, injury)))
+        foretold = forecast(TWO, SERVICES, failure_of(TWO, injury))
+        return unmeasured(TWO, foretold, creates=True)
 
     assert why("cmp-a") == why("ctl-a", "cmp-a") == {}
     assert "cmp-a, cmp-b" in why("cmp-a", "cmp-b")[CREATES]
     assert why(*(host.name for host in TWO.hosts)) == {}  # it stops, and must come back
     none = replace(TWO, hosts=TWO.hosts_with("control"))
-    assert set(unmeasured(none, foretold("a"))) == {CREATES}
+    assert set(unmeasured(none, foretold("a"), creates=True)) == {CREATES}
+    assert "--creates" in unmeasured(TWO, foretold("a"), creates=False)[CREATES]
 
 
 def test_the_report_says_what_was_left_out() -> None:

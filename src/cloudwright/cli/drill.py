@@ -23,8 +23,8 @@ FAILED = 10
 def drill() -> None:
     """Break something on purpose, measure what users notice, and mend it.
 
-    While it runs, tokens and lists of servers and images are asked for, ports made, small servers
-    created and deleted, rows and messages written, a few a second. The report lies in
+    While it runs, tokens and lists of servers and images are asked for, ports made, rows and
+    messages written, a few a second. The report lies in
     .cloudwright/drills: text, JSON, and a picture. Exits 10 when a limit was not kept, an
     acknowledged write is missing, or `what-if` said otherwise.
     """
@@ -33,10 +33,13 @@ def drill() -> None:
 def _options(verb: Verb) -> Verb:
     decorators = (
         click.option(
-            "--hold", default=60.0, show_default=True, help="Seconds that the failure lasts."
+            "--hold", default=30.0, show_default=True, help="Seconds that the failure lasts."
         ),
         click.option(
             "--wait", default=300.0, show_default=True, help="Seconds to wait for redundancy."
+        ),
+        click.option(
+            "--creates", is_flag=True, help="Create servers too; for hosts with cores to spare."
         ),
         click.option("--name", help="The cloud's name, instead of being asked for it."),
         with_cloud_option,

@@ -34,6 +34,7 @@ async def run_drill(
             injector=injector,
             limits=Limits(),
             times=times,
+            creates=bool(options["creates"]),
             tell=click.echo,
         )
         done = await drill.run()

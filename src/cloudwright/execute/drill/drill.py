@@ -36,7 +36,7 @@ class Times:
     """Seconds: of load before the failure, of the failure, to wait for redundancy, and after."""
 
     before: float = 10.0
-    broken: float = 60.0
+    broken: float = 30.0
     whole: float = 300.0
     after: float = 5.0
 
@@ -52,13 +52,15 @@ class Done:
 
 @dataclass(kw_only=True, slots=True)
 class Drill:
-    """One drill on one cloud; `tell` gets a line for each thing that begins."""
+    """One drill on one cloud; `tell` gets a line for each thing that begins. `creates`: servers
+    are created too."""
 
     session: Session
     injury: Injury
     injector: Injector
     limits: Limits
     times: Times
+    creates: bool
     tell: Tell
     _clock: Callable[[], float] = field(default_factory=since_now)
     _epoch: float = field(default_factory=time.time)
@@ -72,8 +74,8 @@ class Drill:
             services=session.services,
             blueprint=await session.blueprint(),
         )
-        self._say("prepares: a database, a virtual host, networks, an image, and one server")
-        left_out = unmeasured(session.cloud, self._foretold())
+        self._say("prepares: a database, a virtual host and networks of its own")
+        left_out = unmeasured(session.cloud, self._foretold(), creates=self.creates)
         try:
             bench = await prepare(session.fleet, session.cloud, session.vault, left_out)
         except NoAnswerError as err:

@@ -67,10 +67,13 @@ class Measured:
         return bool(found) and all(one.goes_on for one in found)
 
 
-def unmeasured(cloud: Cloud, forecast: Forecast) -> dict[str, str]:
-    """Stream → why there is no use in it: nobody can create a server where no host may run it,
-    though all else goes on."""
+def unmeasured(cloud: Cloud, forecast: Forecast, *, creates: bool) -> dict[str, str]:
+    """Stream → why it does not run: nobody asked for `creates`, or there is no use in it: nobody
+    can create a server where no host may run it, though all else goes on.
+    """
     hosts = [host.name for host in cloud.hosts_with("compute")]
+    if not creates:
+        return {CREATES: "nobody asked for it (--creates)"}
     if not hosts:
         return {CREATES: "no host of the cloud runs servers"}
     if forecast.survives and set(hosts) <= set(forecast.computes):
