@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 
-def program(package: str, name: str) -> ModuleType:
+def program(package: str, name: str, *, folder: str = "program") -> ModuleType:
     """A program that containers run, loaded as a module."""
-    path = Path(str(files(package).joinpath("program", name)))
+    path = Path(str(files(package).joinpath(folder, name)))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

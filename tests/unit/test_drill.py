@@ -223,7 +223,7 @@ def test_after_a_cold_start_only_the_return_counts() -> None:
 def test_an_injury_is_a_failure_of_what_if() -> None:
     assert lose_site(TWO, "a").hosts == ("ctl-a", "cmp-a")
     assert failure_of(TWO, lose_host(TWO, "witness")).up == {"ctl-a", "ctl-b", "cmp-a", "cmp-b"}
-    assert failure_of(TWO, cut(TWO, ("a", "b"))).between == {"witness"}
+    assert failure_of(TWO, cut(TWO, ("a", "b"))).aside == {"ctl-b"}
     assert failure_of(TWO, cut(TWO, ("a",))).sides == (
         {"ctl-a", "cmp-a"},
         {"ctl-b", "cmp-b", "witness"},

@@ -57,13 +57,20 @@ def test_of_a_partition_exactly_one_side_writes() -> None:
     assert thirds.serves is None
 
 
-def test_of_a_cut_between_two_who_reach_a_third_nothing_is_promised() -> None:
+def test_of_two_who_only_see_a_third_the_first_goes_on() -> None:
     cut = forecast(TWO, SERVICES, partition(TWO, "a|b"))
-    assert not cut.survives
-    assert cut.open
-    assert {(v.votes, v.between, v.open) for v in cut.votes} == {((1, 1), 1, True)}
-    assert not forecast(TWO, SERVICES, partition(TWO, "a|b|w")).open
-    assert "may STOP: witness sees both" in said_of("two-sites.yaml", "--partition", "a|b")
+    assert cut.survives
+    assert cut.failure.sides == ({"ctl-a", "cmp-a", "witness"}, {"ctl-b", "cmp-b"})
+    assert cut.failure.aside == {"ctl-b"}
+    assert cut.cut_off == ("cmp-b",)
+    assert {v.votes for v in cut.votes} == {(2, 1)}
+    assert partition(TWO, "a|b|w").aside == set()
+    said = said_of("two-sites.yaml", "--partition", "a|b")
+    assert "partition a|b: goes on" in said
+    assert "aside:      ctl-b, until the line is back" in said
+    witness = partition(TWO, "a|w")  # b sees both
+    assert witness.sides == ({"ctl-a", "cmp-a", "ctl-b", "cmp-b"}, {"witness"})
+    assert witness.aside == {"witness"}
 
 
 def test_one_site_of_three_controllers_survives_one_host_only() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloudwright.model.cloud import Cloud
-    from cloudwright.operations.what_if import Failure, Forecast, Vote
+    from cloudwright.operations.what_if import Failure, Forecast
 
 
 @click.command("what-if")
@@ -68,9 +68,8 @@ def _plain(one: Forecast) -> dict[str, object]:
     return {
         "failure": one.failure.label,
         "sides": sides,
-        "between": sorted(one.failure.between),
+        "aside": sorted(one.failure.aside),
         "survives": one.survives,
-        "may_survive": one.survives or one.open,
         "serves": None if one.serves is None else sides[one.serves],
         "clusters": votes,
         "without_a_host": list(one.idle),
@@ -84,16 +83,9 @@ def _plain(one: Forecast) -> dict[str, object]:
     }
 
 
-def _without(vote: Vote) -> str:
-    return "may take no writes until the line is back" if vote.open else "takes no writes"
-
-
 def _verdict(one: Forecast) -> str:
     if one.survives:
         return "goes on"
-    if one.open:
-        names = ", ".join(sorted(one.failure.between))
-        return f"may STOP: {names} sees both sides, which do not see each other"
     stopped = [vote.cluster for vote in one.votes if not vote.goes_on] or list(one.idle)
     return f"STOPS: {', '.join(stopped)}"
 
@@ -102,16 +94,16 @@ def _one(one: Forecast) -> str:
     rows = [
         (
             vote.cluster,
-            " | ".join(map(str, vote.votes))
-            + (f", {vote.between} in between," if vote.between else "")
-            + f" of {vote.voters}",
-            "keeps its majority" if vote.goes_on else _without(vote),
+            f"{' | '.join(map(str, vote.votes))} of {vote.voters}",
+            "keeps its majority" if vote.goes_on else "takes no writes",
         )
         for vote in one.votes
     ]
     lines = [f"{one.failure.label}: {_verdict(one)}", columns(("CLUSTER", "VOTES", ""), rows)]
     if one.serves is not None:
         lines.append(f"served by:  {', '.join(sorted(one.failure.sides[one.serves]))}")
+    if one.failure.aside:
+        lines.append(f"aside:      {', '.join(sorted(one.failure.aside))}, until the line is back")
     kept = [vote.cluster for vote in one.votes if vote.goes_on]
     if kept:
         lines.append(f"kept:       all that {', '.join(kept)} acknowledged")

@@ -9,28 +9,28 @@ from itertools import combinations
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.model.cloud import Cloud, Ha
+from cloudwright.model.cloud import VOTERS, Cloud, Ha
+from cloudwright.services.selffence.rule import together
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """`label` for a person; `sides`: the hosts that are up, by who can still talk to whom;
-    `between`: hosts that reach every side, while the sides do not reach each other."""
+    """`label` for a person; `sides`: the hosts that are up, by who still works with whom; `aside`:
+    those of them that reach somebody of the side that goes on, and step aside (`self-fence`)."""
 
     label: str
     sides: tuple[frozenset[str], ...]
-    between: frozenset[str] = frozenset()
+    aside: frozenset[str] = frozenset()
 
     @property
     def up(self) -> frozenset[str]:
         """Every host that is up, on whichever side."""
-        return self.between.union(*self.sides)
+        return frozenset().union(*self.sides)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vote:
-    """A cluster that decides by majority: `votes` of each side, of `voters` before; `between` are
-    those that reach every side, and are not counted on.
+    """A cluster that decides by majority: `votes` of each side, of `voters` before.
 
     `side` is the one that goes on, None when none has a majority of those before.
     """
@@ -38,7 +38,6 @@ class Vote:
     cluster: str
     voters: int
     votes: tuple[int, ...]
-    between: int
     side: int | None
     keeps_data: bool
     """Whether a member with data is on the side that goes on (arbitrators have none)."""
@@ -49,16 +48,6 @@ class Vote:
     def goes_on(self) -> bool:
         """Whether it takes writes somewhere."""
         return self.side is not None and self.keeps_data
-
-    @property
-    def open(self) -> bool:
-        """Whether one side could go on with those in between, and nobody can say that it does.
-
-        A member that sees another which it knows to see a third that it cannot see itself has no
-        whole cluster: Galera takes half a minute to leave one out, RabbitMQ pauses all of them.
-        """
-        counts = (count + self.between for count in self.votes)
-        return not self.goes_on and any(2 * count > self.voters for count in counts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,11 +88,6 @@ class Forecast:
         stopped = [vote for vote in self.votes if not vote.goes_on]
         one_side = len(self.failure.sides) == 1
         return one_side and bool(stopped) and all(vote.holds_data for vote in self.votes)
-
-    @property
-    def open(self) -> bool:
-        """Whether it may go on all the same, by those who reach every side."""
-        return not self.survives and any(vote.open for vote in self.votes)
 
 
 def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> Forecast:
@@ -175,7 +159,6 @@ def _vote(cloud: Cloud, group: tuple[str, tuple[Container, ...]], failure: Failu
         cluster=name,
         voters=len(hosts),
         votes=votes,
-        between=sum(host in failure.between for host in hosts),
         side=side,
         keeps_data=side is not None and bool(keepers & failure.sides[side]),
         holds_data=bool(keepers & failure.up),
@@ -210,7 +193,8 @@ def lose(cloud: Cloud, names: Iterable[str]) -> Failure:
 
 
 def partition(cloud: Cloud, text: str) -> Failure:
-    """Sites that no longer reach each other: `a|b`; those not named reach every side.
+    """Sites that no longer reach each other: `a|b`; those not named reach every side, and stay
+    with the one that goes on.
 
     Raises InvalidCloud for fewer than two sides, an unknown site, or one named twice.
     """
@@ -220,7 +204,27 @@ def partition(cloud: Cloud, text: str) -> Failure:
         raise _problem(f'"{text}" is no partition', 'such as "a|b" or "a,w|b"')
     sides = [frozenset().union(*(meant(cloud, f"site:{name}") for name in side)) for side in named]
     rest = frozenset(host.name for host in cloud.hosts) - frozenset().union(*sides)
-    return Failure(label=f"partition {text}", sides=tuple(sides), between=rest)
+    if not rest:
+        return Failure(label=f"partition {text}", sides=tuple(sides))
+    voters = tuple(host.name for host in cloud.hosts_with(VOTERS))
+    on = together(voters, _links(voters, sides, rest))
+    joined = [side | rest if on and on <= side | rest else side for side in sides]
+    return Failure(
+        label=f"partition {text}",
+        sides=tuple(joined) if on else (*sides, rest),
+        aside=frozenset(voters) - on if on else frozenset(),
+    )
+
+
+def _links(
+    voters: Sequence[str], sides: Sequence[frozenset[str]], rest: frozenset[str]
+) -> frozenset[frozenset[str]]:
+    """Pairs that still see each other: on one side, or one of them sees every side."""
+    return frozenset(
+        frozenset(pair)
+        for pair in combinations(voters, 2)
+        if rest & set(pair) or any(side.issuperset(pair) for side in sides)
+    )
 
 
 def every(cloud: Cloud, most: int) -> tuple[Failure, ...]:

@@ -18,6 +18,7 @@ from cloudwright.services import (
     ovn,
     placement,
     rabbitmq,
+    selffence,
 )
 
 SERVICES: tuple[Service, ...] = (
@@ -26,6 +27,7 @@ SERVICES: tuple[Service, ...] = (
     memcached.service,
     haproxy.service,
     keepalived.service,
+    selffence.service,
     keystone.service,
     glance.service,
     placement.service,

@@ -55,17 +55,11 @@ def text(report: Report) -> str:
         "",
         *_ledgers(measured),
         f"  two sides writable at once: {'YES' if measured.two_writers else 'never'}",
-        f"  what-if said: {_said(report.forecast)}; "
+        f"  what-if said: {'goes on' if report.forecast.survives else 'stops'}; "
         f"measured: {'went on' if measured.goes_on else 'stopped'}",
     ]
     lines += ["", *(f"  wrong: {line}" for line in report.wrong)] if report.wrong else []
     return "\n".join(lines) + "\n"
-
-
-def _said(forecast: Forecast) -> str:
-    if forecast.open:
-        return "may stop"
-    return "goes on" if forecast.survives else "stops"
 
 
 def plain(report: Report, requests: Iterable[Request], samples: Iterable[Sample]) -> object:
@@ -82,7 +76,6 @@ def plain(report: Report, requests: Iterable[Request], samples: Iterable[Sample]
         "wrong": list(report.wrong),
         "limits": {**asdict(report.limits), "gap": dict(report.limits.gap)},
         "forecast_survives": report.forecast.survives,
-        "forecast_open": report.forecast.open,
         "went_on": measured.goes_on,
         "two_writers": measured.two_writers is not None,
         "marks": asdict(measured.marks),

@@ -105,8 +105,6 @@ def breaches(measured: Measured, limits: Limits, forecast: Forecast) -> tuple[st
 def disagreements(measured: Measured, forecast: Forecast) -> tuple[str, ...]:
     """Where what `what-if` says of this failure is not what was measured, one line each."""
     found = []
-    if forecast.open:
-        return ()  # it says itself that it cannot say
     if forecast.survives and not measured.goes_on:
         foretold = _named(measured.figures, FORETOLD)
         silent = [one.stream for one in foretold if not one.goes_on]

@@ -1,0 +1,73 @@
+"""Self-fencing: a voter that most others do not see steps aside, and a cut becomes a clean one."""
+
+from __future__ import annotations
+
+import json
+
+from cloudwright.declare.at import At
+from cloudwright.declare.image import Image
+from cloudwright.declare.service import (
+    HEARTBEAT_SHARES,
+    CommandHealth,
+    Container,
+    File,
+    Files,
+    Service,
+)
+from cloudwright.declare.template import resource
+from cloudwright.model.cloud import VOTERS
+
+PORT = 13998
+"""UDP, on each voter's own address."""
+
+DIRECTORY = "/usr/local/lib/cloudwright"
+PROGRAM = f"{DIRECTORY}/fence.py"
+
+
+def files(at: At) -> Files:
+    told = {
+        "name": at.host.name,
+        "members": {host.name: host.address for host in at.voters},
+        "port": PORT,
+        "spared": sorted({host.ssh.port for host in at.voters}),
+        "secret": at.password("self-fence/members"),
+    }
+    programs = [
+        ("rule.py",),
+        *(("program", name) for name in ("fence.py", "views.py", "words.py")),
+    ]
+    return {
+        **{
+            path[-1]: File(
+                content=resource(__name__, *path), path=f"{DIRECTORY}/{path[-1]}", mode="0644"
+            )
+            for path in programs
+        },
+        "fence.json": File(
+            content=json.dumps(told, indent=1, ensure_ascii=False) + "\n",
+            path=f"{DIRECTORY}/fence.json",
+        ),
+    }
+
+
+service = Service(
+    name="self-fence",
+    summary="steps aside in a partial cut",
+    image=Image(name="self-fence", packages=("nftables",)),
+    containers=(
+        Container(
+            name="self-fence",
+            role=VOTERS,
+            command=f"python3 -u {PROGRAM}",
+            files=files,
+            health=CommandHealth(command=("python3", PROGRAM, "ask")),
+            cpu_shares=HEARTBEAT_SHARES,
+            capabilities={
+                "NET_ADMIN": "cuts this host off from the other voters while they go on without it"
+            },
+            # Of two, none has a majority without the other.
+            when=lambda cloud: len(cloud.hosts_with(VOTERS)) > 2,
+            spared="it acts only when hosts have lost each other, and then on those that remain",
+        ),
+    ),
+)
