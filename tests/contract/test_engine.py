@@ -33,6 +33,7 @@ def test_a_container_lives(rig: Rig) -> None:
         made = await engine.inspect(NAME)
         assert (made.id, made.state, made.exit_code) == (id, "created", None)
         assert made.started_at is None
+        assert made.restarts == 0
         await engine.start(NAME)
         seen = await engine.inspect(NAME)
         assert seen.running
@@ -153,6 +154,7 @@ def test_a_container_that_ends_restarts(rig: Rig) -> None:
             lines.append(line)
             if lines.count("one") == 2:
                 break
+        assert (await engine.inspect(NAME)).restarts > 0
         await engine.remove(NAME, force=True)
 
     go(rig, test)

@@ -70,20 +70,19 @@ def _text(rows: tuple[Row, ...]) -> str:
     now = datetime.now(UTC)
     return columns(
         header,
-        [
-            (r.container, r.host, r.image, r.state, r.health, _ago(r.since, now), r.wrong)
-            for r in rows
-        ],
+        [(r.container, r.host, r.image, r.state, r.health, _ago(r, now), r.wrong) for r in rows],
     )
 
 
-def _ago(since: datetime | None, now: datetime) -> str:
-    if since is None:
+def _ago(row: Row, now: datetime) -> str:
+    if row.since is None:
         return "-"
-    minutes = int((now - since).total_seconds()) // 60
+    again = f", started again {row.restarts} times" if row.restarts else ""
+    minutes = int((now - row.since).total_seconds()) // 60
     if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+        return f"{minutes} min{again}"
+    ago = f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+    return ago + again
 
 
 def _whole(
@@ -111,6 +110,7 @@ def _json(row: Row) -> dict[str, object]:
         "state": row.state,
         "health": row.health,
         "since": row.since.isoformat() if row.since else None,
+        "restarts": row.restarts,
         "wrong": row.wrong,
         "well": row.is_well,
     }

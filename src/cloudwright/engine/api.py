@@ -86,8 +86,9 @@ State = Literal[
 class ContainerState:
     """A container as the engine sees it.
 
-    `exit_code` and `started_at` are known from `inspect`; `containers` knows the code of an ended
-    container and leaves `started_at` None. `status_text` is the engine's own words.
+    `exit_code`, `started_at` and `restarts` (how often the engine started it again, as its policy
+    says) are known from `inspect`; `containers` knows the code of an ended container, and leaves
+    `started_at` None. `status_text` is the engine's own words.
     """
 
     name: str
@@ -98,6 +99,7 @@ class ContainerState:
     state: State
     exit_code: int | None = None
     started_at: datetime | None = None
+    restarts: int = 0
     status_text: str = ""
 
     @property

@@ -70,6 +70,7 @@ class _Container:
     process: Process = field(default_factory=Process)
     exit_code: int | None = None
     started: float | None = None
+    restarts: int = 0
     ends: float | None = None
     stopped_by_user: bool = False
     log: list[str] = field(default_factory=list)
@@ -351,6 +352,7 @@ class FakeEngine:
         policy = container.spec.restart
         always = policy in ("always", "unless-stopped")
         if restart and (always or (policy == "on-failure" and code != 0)):
+            container.restarts += 1
             self._run(container)
         self._tell(container)
 
@@ -390,6 +392,7 @@ class FakeEngine:
             state=container.state,
             exit_code=container.exit_code,
             started_at=started,
+            restarts=container.restarts if inspected else 0,
             status_text=container.state,
         )
 

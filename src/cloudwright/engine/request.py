@@ -98,6 +98,7 @@ def inspected_state(item: dict[str, Any]) -> ContainerState:
         state=word,
         exit_code=int(state["ExitCode"]) if word in ("exited", "dead") else None,
         started_at=started,
+        restarts=int(item.get("RestartCount") or 0),
         status_text=str(state.get("Error") or word),
     )
 

@@ -35,6 +35,8 @@ class Row:
     state: str
     health: str
     since: datetime | None
+    restarts: int
+    """How often its engine has started it again by itself."""
     wrong: str
     """What is not as declared, in words; empty when all is."""
 
@@ -74,7 +76,7 @@ async def _row(
     action = step.action
     assert isinstance(action, RunContainer)
     state = found.get((step.host, action.container))
-    health, since = "-", None
+    health, since, restarts = "-", None, 0
     if state is not None and state.running:
         engine = fleet.engine(step.host)
         address = cloud.host(step.host).address
@@ -82,7 +84,8 @@ async def _row(
             engine.inspect(action.container),
             probe(fleet.host(step.host), engine, address, action.container, action.health),
         )
-        health, since = ill or "healthy", inspected.started_at
+        health = ill or "healthy"
+        since, restarts = inspected.started_at, inspected.restarts
     return Row(
         container=action.container,
         host=step.host,
@@ -90,6 +93,7 @@ async def _row(
         state=state.state if state else "absent",
         health=health,
         since=since,
+        restarts=restarts,
         wrong=wrong.get(step.id, ""),
     )
 
@@ -104,6 +108,7 @@ def _stray(step: Step, why: str, found: Mapping[tuple[str, str], ContainerState]
         state=state.state if state else "absent",
         health="-",
         since=None,
+        restarts=0,
         wrong=why,
     )
 
