@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.server
 import os
 import subprocess
@@ -87,9 +88,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Not on the screen."""
 
 
+def listening(name: str, port: int) -> Server:
+    """The server on its port, as soon as that is free; says who has it when it never is."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return Server(name, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            print(subprocess.run(["ss", "-tanpH"], capture_output=True, text=True).stdout)
+            time.sleep(0.5)
+
+
 @contextlib.contextmanager
 def backend(name: str, port: int) -> Iterator[None]:
-    server = Server(name, port)
+    server = listening(name, port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
