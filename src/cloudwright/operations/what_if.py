@@ -9,7 +9,8 @@ from itertools import combinations
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.model.cloud import VOTERS, Cloud, Ha
+from cloudwright.model.cloud import Cloud, Ha
+from cloudwright.services.selffence import order
 from cloudwright.services.selffence.rule import together
 
 
@@ -206,7 +207,7 @@ def partition(cloud: Cloud, text: str) -> Failure:
     rest = frozenset(host.name for host in cloud.hosts) - frozenset().union(*sides)
     if not rest:
         return Failure(label=f"partition {text}", sides=tuple(sides))
-    voters = tuple(host.name for host in cloud.hosts_with(VOTERS))
+    voters = tuple(host.name for host in order(cloud))
     on = together(voters, _links(voters, sides, rest))
     joined = [side | rest if on and on <= side | rest else side for side in sides]
     return Failure(

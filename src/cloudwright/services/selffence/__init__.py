@@ -15,7 +15,7 @@ from cloudwright.declare.service import (
     Service,
 )
 from cloudwright.declare.template import resource
-from cloudwright.model.cloud import VOTERS
+from cloudwright.model.cloud import VOTERS, Cloud, Host
 
 PORT = 13998
 """UDP, on each voter's own address."""
@@ -24,12 +24,18 @@ DIRECTORY = "/usr/local/lib/cloudwright"
 PROGRAM = f"{DIRECTORY}/fence.py"
 
 
+def order(cloud: Cloud) -> tuple[Host, ...]:
+    """Every voter, whom it is best to keep first: witnesses carry nobody."""
+    return tuple(sorted(cloud.hosts_with(VOTERS), key=lambda host: not host.has("control")))
+
+
 def files(at: At) -> Files:
+    voters = order(at.cloud)
     told = {
         "name": at.host.name,
-        "members": {host.name: host.address for host in at.voters},
+        "members": {host.name: host.address for host in voters},
         "port": PORT,
-        "spared": sorted({host.ssh.port for host in at.voters}),
+        "spared": sorted({host.ssh.port for host in voters}),
         "secret": at.password("self-fence/members"),
     }
     programs = [
