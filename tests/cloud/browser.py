@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 WAIT_SECONDS = 180
+AGAIN_SECONDS = 30
+LOGGED_IN = "[href*='/auth/logout'], [action*='/auth/logout']"
+"""What every page has for whom it knows."""
 
 QUIET = (
     "--headless=new",
@@ -54,14 +60,21 @@ def log_in(driver: Chrome, url: str, user: str, password: str) -> None:
     if domains and domains[0].is_displayed():
         domains[0].send_keys("Default")
     driver.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
-    wait.until(lambda d: not d.find_elements(By.NAME, "password"))
+    # Between the two pages there is a moment without either's elements.
+    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, LOGGED_IN))
 
 
 def text_of(driver: Chrome, url: str, awaited: str) -> str:
     """What a page shows once it shows `awaited`; fails with what it showed instead."""
-    driver.get(url)
-    WebDriverWait(driver, WAIT_SECONDS).until(
-        lambda d: awaited in d.find_element(By.TAG_NAME, "body").text,
-        f"{url} never showed {awaited!r}",
-    )
-    return driver.find_element(By.TAG_NAME, "body").text
+    shown = ""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        driver.get(url)  # once more, as a person does who sees an error
+        again = min(deadline, time.monotonic() + AGAIN_SECONDS)
+        while time.monotonic() < again:
+            with contextlib.suppress(NoSuchElementException, StaleElementReferenceException):
+                shown = driver.find_element(By.TAG_NAME, "body").text
+                if awaited in shown:
+                    return shown
+            time.sleep(0.5)
+    raise AssertionError(f"{url} never showed {awaited!r}, but\n{shown}")
