@@ -3,8 +3,15 @@ a failure is told at once, since a run that is ended from outside prints no summ
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
+
+# What a shell starts in the background is deaf to Ctrl-C, and so is all that it starts; some of
+# the programs that are tested are sent one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

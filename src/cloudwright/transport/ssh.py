@@ -191,8 +191,8 @@ class SshHost:
     async def close(self) -> None:
         """Let the connection and every forwarded socket go."""
         for listener in self._listeners:
+            # Not waited for: since Python 3.12 that lasts until everybody connected has gone.
             listener.close()
-            await listener.wait_closed()
         self._listeners.clear()
         with contextlib.suppress(OSError, asyncssh.Error):
             await asyncio.gather(*(bridge.close() for bridge in self._bridges))
