@@ -22,11 +22,17 @@ CONNECT_SECONDS = 5
 DEADLOCK = 1213
 """MariaDB's number of the error (ER_LOCK_DEADLOCK)."""
 
-DEADLOCK_TRIES = 5
+DEADLOCK_SECONDS = 30
+FIRST_PAUSE_SECONDS = 0.05
+"""Doubled each time: whoever came first has to get through."""
 
 BEGAN = "began"
 """In place of the digest of a job that has not ended yet."""
 
+_HAS_JOBS = (
+    "SELECT 1 FROM information_schema.tables "
+    "WHERE table_schema = 'cloudwright' AND table_name = 'jobs'"
+)
 _JOBS_TABLE = (
     "CREATE DATABASE IF NOT EXISTS cloudwright CHARACTER SET utf8mb4",
     "CREATE TABLE IF NOT EXISTS cloudwright.jobs (id VARCHAR(255) PRIMARY KEY, "
@@ -63,13 +69,16 @@ class DatabaseServer:
         another's statement came first, and every statement here may be repeated.
         """
         wanted = list(statements)
-        for _ in range(DEADLOCK_TRIES - 1):
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + DEADLOCK_SECONDS, FIRST_PAUSE_SECONDS
+        while True:
             try:
                 return await asyncio.to_thread(self._run, wanted)
             except HostError as err:
-                if not err.why.startswith(f"({DEADLOCK},"):
+                if not err.why.startswith(f"({DEADLOCK},") or clock() > deadline:
                     raise
-        return await asyncio.to_thread(self._run, wanted)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
 
     def _run(
         self, statements: list[tuple[str, Sequence[object]]]
@@ -125,11 +134,7 @@ class DatabaseServer:
 
     async def digests(self) -> Mapping[str, str]:
         """Step id → digest of each job that ran; empty when none ever did."""
-        rows = await self.query(
-            "SELECT 1 FROM information_schema.tables "
-            "WHERE table_schema = 'cloudwright' AND table_name = 'jobs'"
-        )
-        if not rows:
+        if not await self.query(_HAS_JOBS):
             return {}
         return {
             str(i): str(d) for i, d in await self.query("SELECT id, digest FROM cloudwright.jobs")
@@ -137,11 +142,16 @@ class DatabaseServer:
 
     async def record(self, id: str, digest: str) -> None:
         """Keep that the job ran, beside what it made."""
-        statements: list[tuple[str, Sequence[object]]] = [(s, ()) for s in _JOBS_TABLE]
-        statements.append(
-            ("REPLACE INTO cloudwright.jobs (id, digest) VALUES (%s, %s)", (id, digest))
+        await self._make_jobs()
+        await self.query(
+            "REPLACE INTO cloudwright.jobs (id, digest) VALUES (%s, %s)", (id, digest)
         )
-        await self.run(statements)
+
+    async def _make_jobs(self) -> None:
+        """The table of jobs. Asked for first: making what is there is a change of the schema all
+        the same, which ends everybody's transactions on it."""
+        if not await self.query(_HAS_JOBS):
+            await self.run([(statement, ()) for statement in _JOBS_TABLE])
 
     async def begin(self, id: str, database: str) -> None:
         """Note that the job `id` begins to fill `database`, when that is empty.
@@ -149,13 +159,13 @@ class DatabaseServer:
         A job that began so and never ended left a part of its tables, which most migrations
         cannot go on from; nobody else has used them yet. Then the database is emptied first.
         """
-        await self.run([(s, ()) for s in _JOBS_TABLE])
+        await self._make_jobs()
         rows = await self.query("SELECT digest FROM cloudwright.jobs WHERE id = %s", (id,))
         name = _identifier(database)
         if rows == [(BEGAN,)]:
             await self.run(
                 [
-                    (f"DROP DATABASE `{name}`", ()),
+                    (f"DROP DATABASE IF EXISTS `{name}`", ()),
                     (f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4", ()),
                 ]
             )
