@@ -55,7 +55,7 @@ class World:
             views=views.Views(name, self.order),
             lines={o: words.Line(name, o, b"s") for o in self.order if o != name},
             aside=fence.Aside(name, self.order),
-            barrier=fence.Barrier(addresses, (22,), self.rules[name].append),
+            barrier=fence.Barrier(addresses, ("10.0.0.100",), (22,), self.rules[name].append),
             looked=self.now,
         )
 
@@ -90,7 +90,10 @@ def test_of_two_who_see_the_witness_the_second_steps_aside_and_comes_back() -> N
     assert world.aside == {"b"}
     assert world.voters["b"].state() == ("steps aside, a, w go on without it: a out of reach")
     [rules] = world.rules["b"]
-    assert "ip saddr { 10.0.0.1, 10.0.0.3 } tcp sport != { 22 } tcp dport != { 22 } drop" in rules
+    assert (
+        "ip saddr { 10.0.0.1, 10.0.0.3, 10.0.0.100 } tcp sport != { 22 } tcp dport != { 22 } drop"
+        in rules
+    )
     world.carried = links("a-b", "a-w", "b-w")
     world.live(1)
     assert world.aside == {"b"}

@@ -8,10 +8,12 @@ from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import HEARTBEAT_SHARES, Container, File, Files, Service
 from cloudwright.declare.template import render
 from cloudwright.model.secrets import Password, Secret
+from cloudwright.services import selffence
 from cloudwright.services.haproxy import STATUS_PORT
 
 CONFIGURATION_PATH = "/etc/keepalived/keepalived.conf"
 CHECK_PATH = "/usr/local/bin/check-haproxy"
+ASIDE_PATH = "/usr/local/bin/check-aside"
 PASSWORD = Secret(name="keepalived/vrrp", recipe=Password(length=8))  # VRRP reads no more
 
 
@@ -31,6 +33,7 @@ def files(at: At) -> Files:
         addresses=tuple(dict.fromkeys((api.internal, api.external))),
         password=str(PASSWORD),
         check=CHECK_PATH,
+        aside=ASIDE_PATH if selffence.is_there(at.cloud) else "",
     )
     check = (
         "#!/bin/bash\n"
@@ -39,11 +42,20 @@ def files(at: At) -> Files:
         "printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$1\" >&3\n"
         "read -r answer <&3 && [[ $answer == *' 200 '* ]]\n"
     )
+    aside = (
+        "#!/bin/bash\n"
+        "# Fails when this host's self-fence says that it stands aside; silence is no reason.\n"
+        f"exec 3<>/dev/udp/{at.host.address}/{selffence.PORT} || exit 0\n"
+        "printf 'aside?' >&3\n"
+        "read -r -n 1 -t 1 answer <&3\n"
+        "[[ $answer != y ]]\n"
+    )
     return {
         "keepalived.conf": File(
             content=configuration, path=CONFIGURATION_PATH, mode="0600", reload=True
         ),
         "check-haproxy": File(content=check, path=CHECK_PATH, mode="0755", reload=True),
+        "check-aside": File(content=aside, path=ASIDE_PATH, mode="0755", reload=True),
     }
 
 

@@ -24,16 +24,22 @@ DIRECTORY = "/usr/local/lib/cloudwright"
 PROGRAM = f"{DIRECTORY}/fence.py"
 
 
+def is_there(cloud: Cloud) -> bool:
+    """Whether the cloud has it: of two voters none has a majority without the other."""
+    return len(cloud.hosts_with(VOTERS)) > 2
+
+
 def order(cloud: Cloud) -> tuple[Host, ...]:
     """Every voter, whom it is best to keep first: witnesses carry nobody."""
     return tuple(sorted(cloud.hosts_with(VOTERS), key=lambda host: not host.has("control")))
 
 
 def files(at: At) -> Files:
-    voters = order(at.cloud)
+    voters, api = order(at.cloud), at.cloud.api
     told = {
         "name": at.host.name,
         "members": {host.name: host.address for host in voters},
+        "shared": sorted({api.internal, api.external}) if at.cloud.needs_virtual_address else [],
         "port": PORT,
         "spared": sorted({host.ssh.port for host in voters}),
         "secret": at.password("self-fence/members"),
@@ -71,8 +77,7 @@ service = Service(
             capabilities={
                 "NET_ADMIN": "cuts this host off from the other voters while they go on without it"
             },
-            # Of two, none has a majority without the other.
-            when=lambda cloud: len(cloud.hosts_with(VOTERS)) > 2,
+            when=is_there,
             spared="it acts only when hosts have lost each other, and then on those that remain",
         ),
     ),

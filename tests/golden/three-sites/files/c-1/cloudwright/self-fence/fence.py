@@ -37,7 +37,10 @@ BACK_SECONDS = 3.0
 """How long all must see each other before we come back: lines that come up flap."""
 
 QUESTION = b"?"
-"""Asked from this host itself: whether we are well."""
+"""Asked from this host itself: whether we are well, in words."""
+
+ASIDE = b"aside?"
+"""Asked from this host itself: whether we stand aside, `y` or `n`."""
 
 TABLE = "cloudwright_self_fence"
 
@@ -72,12 +75,15 @@ class Aside:
 
 @dataclass
 class Barrier:
-    """What keeps the members of every cluster here from those who go on: TCP between the hosts.
+    """What keeps the members of every cluster here from those who go on: TCP between the hosts,
+    and to the addresses `shared` that one of them has. Who waits for an answer from there is told
+    at once that none will come.
 
     Instances' traffic, VRRP, ping and the ways in of `spared` ports (SSH) stay open.
     """
 
     addresses: Mapping[str, str]
+    shared: Sequence[str]
     spared: Sequence[int]
     run: Callable[[str], None]
 
@@ -87,7 +93,7 @@ class Barrier:
         if not names:
             self.run(clear)
             return
-        found = [self.addresses[name] for name in sorted(names)]
+        found = [*(self.addresses[name] for name in sorted(names)), *self.shared]
         chains = "".join(
             self._chain(hook, family, way, of, verdict)
             for hook, way, verdict in (
@@ -149,6 +155,12 @@ class Voter:
             print(self.state() or "goes on with the others")
         self.looked = now
 
+    def answer(self, question: bytes) -> bytes:
+        """What is told to this host's own questions."""
+        if question == ASIDE:
+            return b"y" if self.aside.behind else b"n"
+        return self.state().encode() or b"well"
+
     def state(self) -> str:
         """Empty when all is well here, else what an operator must know."""
         if not self.aside.behind:
@@ -186,6 +198,7 @@ def serve(voter: Voter, addresses: Mapping[str, str], port: int) -> None:
 
 def hear(voter: Voter, ear: socket.socket, names: Mapping[str, str]) -> None:
     """Take every word that waits."""
+    own = voter.barrier.addresses[voter.views.own]
     while True:
         try:
             word, (address, port, *_) = ear.recvfrom(LONGEST + 1)
@@ -194,8 +207,9 @@ def hear(voter: Voter, ear: socket.socket, names: Mapping[str, str]) -> None:
         except OSError:  # an ICMP answer to a word of ours
             continue
         name = names.get(address, "")
-        if name == voter.views.own and word == QUESTION:
-            send(ear, voter.state().encode() or b"well", (address, port))
+        if word in (QUESTION, ASIDE):
+            if address in (own, *voter.barrier.shared):
+                send(ear, voter.answer(word), (address, port))
         elif name in voter.lines:
             voter.take(name, word, time.monotonic())
 
@@ -237,7 +251,7 @@ def main(words: Sequence[str]) -> int:
     own, addresses, port = told["name"], told["members"], told["port"]
     if list(words) == ["ask"]:
         return ask(addresses[own], port)
-    barrier = Barrier(addresses, told["spared"], nft)
+    barrier = Barrier(addresses, told["shared"], told["spared"], nft)
     order = list(addresses)
     voter = Voter(
         views=Views(own, order),
