@@ -31,7 +31,9 @@ from tests.cloud.tool import Tool, eventually
 from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two-sites.yaml"
-CLUSTERS = ("--only", "mariadb", "--only", "rabbitmq", "--only", "ovn")
+CLUSTERS = tuple(
+    word for name in ("mariadb", "rabbitmq", "ovn", "self-fence") for word in ("--only", name)
+)
 SECONDS = 300
 BEGIN_ANEW = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
 """What a member answers to a statement that a change of the cluster's members met."""

@@ -10,6 +10,7 @@ import subprocess
 import pymysql
 import pytest
 
+from cloudwright.services.selffence import PROGRAM as FENCE
 from tests.cloud.tool import eventually
 from tests.machine.clusters import ADDRESSES, CLUSTERS, MEMBERS, SECONDS, Clusters, clusters
 
@@ -182,6 +183,63 @@ def test_without_a_witness_neither_of_two_halves_writes(clusters: Clusters) -> N
         lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
     )
     assert 300 not in clusters.rows("ctl-a") | clusters.rows("ctl-b")
+
+
+def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters) -> None:
+    """The other says so, and comes back with the line; the database goes on without being told."""
+    told = json.loads(clusters.tool.run("what-if", "--json", "--partition", "a|b"))
+    assert told[0]["survives"] is True
+    assert told[0]["aside"] == ["ctl-b"]
+    clusters.whole()
+    clusters.tool.run("lab", "cut", "a", "b")
+    try:
+        eventually(
+            lambda: clusters.ready("ctl-a", "ctl-b") == ["ctl-a"], seconds=SECONDS, what="one side"
+        )
+        clusters.write("ctl-a", 350, settling=True)
+        with pytest.raises(pymysql.OperationalError, match=REFUSED):
+            clusters.write("ctl-b", 351)
+        says = f"podman exec self-fence python3 {FENCE} ask"
+        assert "steps aside, ctl-a, witness go on" in clusters.on("ctl-b", says, check=False)
+        assert clusters.on("ctl-a", says) == "well\n"
+        clusters.publish("ctl-a", b"in a cut")
+    finally:
+        clusters.tool.run("lab", "join", "a", "b")
+    eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
+    )
+    clusters.whole()
+    assert b"in a cut" in clusters.messages("ctl-b")
+    rows = clusters.rows("ctl-b")
+    assert 350 in rows
+    assert 351 not in rows
+
+
+def test_who_lags_behind_does_not_go_on_with_the_witness_alone(clusters: Clusters) -> None:
+    """A member that hung while the others went on is one of a majority when the other dies: what
+    only the dead one has is waited for."""
+    clusters.whole()
+    found = clusters.on("ctl-a", "podman top mariadb hpid comm | awk '/mariadbd/ {print $1}'")
+    clusters.on("ctl-a", f"kill -STOP {found.strip()}")
+    try:
+        eventually(lambda: clusters.ready("ctl-b") == ["ctl-b"], seconds=SECONDS, what="the other")
+        clusters.write("ctl-b", 360, settling=True)
+        clusters.tool.run("lab", "kill", "site:b")
+    finally:
+        clusters.on("ctl-a", f"kill -CONT {found.strip()}")
+    tries = "podman logs mariadb 2>&1 | grep -c 'are here, and go on'"
+    before = int(clusters.on("ctl-a", tries, check=False))
+    eventually(
+        lambda: int(clusters.on("ctl-a", tries, check=False)) > before + 1,
+        seconds=SECONDS,
+        what="the one that lags behind to try",
+    )
+    assert not clusters.ready("ctl-a")
+    clusters.tool.run("lab", "boot", "site:b")
+    eventually(
+        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
+    )
+    assert 360 in clusters.rows("ctl-a")
 
 
 def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(

@@ -154,6 +154,8 @@ def adapter(tmp_path: Path) -> object:
         "fresh": "",
         "socket": "",
         "monitor": "",
+        "name": "a",
+        "fence": ["127.0.0.1", 9],
         "members": {"a": "", "b": ""},
     }
     return galera.Adapter(settings)
@@ -185,11 +187,13 @@ def test_the_members_of_a_whole_cluster_are_kept(
 ) -> None:
     source = files("cloudwright.services.mariadb").joinpath("program", "notify.sh").read_text()
     script = source.replace("/var/lib/mysql/", f"{tmp_path}/")
+    script = script.replace("/run/mysqld/", f"{tmp_path}/")
     words = ["--status", "synced", "--uuid", HISTORY, "--primary", primary]
     words += ["--members", "u1/a/x,u2/b/y", "--index", "0"]
     subprocess.run(["sh", "-c", script, "notify", *words], check=True)
     view = tmp_path / "cloudwright.view"
     assert (view.read_text() if view.exists() else None) == kept
+    assert (tmp_path / "members").read_text() == "u1/a/x,u2/b/y\n"
 
 
 def test_the_settings_name_every_member() -> None:

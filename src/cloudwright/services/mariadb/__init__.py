@@ -19,6 +19,7 @@ from cloudwright.declare.service import (
 )
 from cloudwright.declare.template import programs, render, resource
 from cloudwright.declare.tls import Tls
+from cloudwright.services import selffence
 from cloudwright.services.mariadb import arbitrator
 from cloudwright.services.mariadb.conf import DATA, LOG_FILE_SIZE, NOTIFY, SOCKET, settings
 
@@ -49,6 +50,14 @@ def files(at: At) -> Files:
         "reload": File(
             content=resource(__name__, "program", "reload.py"), path=RELOAD, mode="0755"
         ),
+        **{
+            name: File(
+                content=resource(__name__, "program", name),
+                path=f"{member.DIRECTORY}/{name}",
+                mode="0644",
+            )
+            for name in ("component.py", "server.py")
+        },
         **member.program(
             at,
             at.controllers,
@@ -56,7 +65,13 @@ def files(at: At) -> Files:
             adapter="galera.py",
             port=AGENT_PORT,
             owner="mysql",
-            settings={"data": DATA, "fresh": FRESH, "socket": SOCKET, "monitor": MONITOR},
+            settings={
+                "data": DATA,
+                "fresh": FRESH,
+                "socket": SOCKET,
+                "monitor": MONITOR,
+                "fence": [at.host.address, selffence.PORT],
+            },
         ),
     }
 

@@ -10,7 +10,11 @@ from cloudwright.services.mariadb.conf import GALERA_PORT, group
 
 START_PATH = "/etc/cloudwright/start.sh"
 
-# garbd can only join, and ends where there is nobody to join.
+CONNECTED = f"ss -Htn state established | grep -q ':{GALERA_PORT}'"
+"""It has no question to be asked; a member that it lost is a connection that is gone."""
+
+# garbd can only join, and ends where there is nobody to join. Where all members were started anew
+# it forgets them, and never asks again.
 START = """\
 members="{members}"
 somebody_answers() {{
@@ -20,11 +24,20 @@ somebody_answers() {{
     return 1
 }}
 until somebody_answers; do sleep 0.5; done
-exec garbd --name={name} --group={cluster} --address=gcomm://{addresses} --options='{options}'
+garbd --name={name} --group={cluster} --address=gcomm://{addresses} --options='{options}' &
+garbd=$!
+trap 'kill $garbd' TERM INT
+alone=0
+while kill -0 $garbd 2>/dev/null; do
+    sleep 2
+    if {connected}; then alone=0; elif somebody_answers; then alone=$((alone + 1)); fi
+    [ $alone -lt {looks} ] || kill $garbd
+done
+wait $garbd
 """
 
-CONNECTED = f"ss -Htn state established | grep -q ':{GALERA_PORT}'"
-"""It has no question to be asked; a member that it lost is a connection that is gone."""
+LOOKS = 5
+"""So often, two seconds apart, a member answers that it has no connection to: it forgot it."""
 
 
 def files(at: At) -> Files:
@@ -33,6 +46,8 @@ def files(at: At) -> Files:
     script = START.format(
         members=" ".join(members),
         port=GALERA_PORT,
+        connected=CONNECTED,
+        looks=LOOKS,
         name=at.host.name,
         cluster=at.cloud.name,
         addresses=",".join(f"{address}:{GALERA_PORT}" for address in members),

@@ -14,8 +14,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+# Files beside this one.
+from component import is_agreed, may_go_on, names_of
+from server import tell
+
 STATE = "grastate.dat"
 VIEW = "cloudwright.view"
+THERE = Path("/run/mysqld/members")
+"""Who is there now, whole or not (`notify.sh`)."""
+
 NO_HISTORY = "00000000-0000-0000-0000-000000000000"
 FRESH = -1
 POSITION = re.compile(r"Recovered position:? *([0-9a-f-]{36}):(-?\d+)")
@@ -39,13 +47,14 @@ uses it, has slept for less than that."""
 SYNCED, DONOR = "4", "2"
 """`wsrep_local_state`; a donor (by mariabackup) takes reads and writes meanwhile."""
 
+CUT_OFF = "is cut off from the majority"
 STUCK_SECONDS = {
     # A cluster that was lost and found again in the middle of a transfer leaves its donor in that
     # state for ever, giving nothing to anybody (seen with Galera 26.4.23).
     "is a donor to nobody": 10,
     # Galera goes on by itself only when each process of the last whole cluster is back, and one
     # that was started anew is another to it (an arbitrator, say): then nobody ever would.
-    "is cut off from the majority": 20,
+    CUT_OFF: 20,
 }
 """What a server does not come out of by itself, and after how long it is believed."""
 
@@ -61,7 +70,10 @@ class Adapter:
         self._fresh = settings["fresh"]
         self._socket = settings["socket"]
         self._user = settings["monitor"]
-        self._alone = len(settings["members"]) == 1
+        self._name = settings["name"]
+        self._keepers = list(settings["members"])
+        self._alone = len(self._keepers) == 1
+        self._fence = settings["fence"]
         self._connection: Any = None
         self._lock = threading.Lock()
         self._seen: tuple[float, dict[str, str]] = (0.0, {})
@@ -106,16 +118,30 @@ class Adapter:
         return self.is_ready()
 
     def is_stuck(self) -> bool:
-        """Whether only a new start, and a new agreement with the others, helps the server."""
+        """Whether only a new start, and a new agreement with the others, helps the server; a
+        majority that lost the rest goes on without one."""
         wrong = self._what_is_wrong()
+        if wrong == CUT_OFF and self._wrong[0] == wrong:
+            self._go_on()
         if wrong != self._wrong[0]:
             self._wrong = (wrong, time.monotonic())
         return bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
 
+    def _go_on(self) -> None:
+        """Make those who are here the cluster, when they are to be, and nobody comes meanwhile."""
+        try:
+            now = names_of(THERE.read_text()).keys()
+            last = names_of((self._data / VIEW).read_text())
+        except OSError:
+            return
+        if may_go_on(last, now, self._keepers, self._name) and is_agreed(*self._fence):
+            print(f"{len(now)} of {len(last)} members are here, and go on", flush=True)
+            tell("SET GLOBAL wsrep_provider_pc_bootstrap = ON")
+
     def _what_is_wrong(self) -> str:
         status = self._status()
         if status and status.get("wsrep_cluster_status") != "Primary":
-            return "is cut off from the majority"
+            return CUT_OFF
         gives = subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 0
         donor = status.get("wsrep_local_state") == DONOR and status.get("wsrep_ready") == "OFF"
         return "is a donor to nobody" if donor and not gives else ""

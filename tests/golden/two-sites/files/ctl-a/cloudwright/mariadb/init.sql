@@ -8,7 +8,7 @@ GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION;
 ALTER USER 'root'@'localhost' IDENTIFIED BY '⟦secret:root/database:1⟧';
 CREATE USER IF NOT EXISTS 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
 ALTER USER 'transfer'@'localhost' IDENTIFIED BY '⟦secret:transfer/database:1⟧';
-GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, REPLICA MONITOR ON *.* TO 'transfer'@'localhost';
+GRANT RELOAD, PROCESS, SUPER, LOCK TABLES, BINLOG MONITOR, REPLICA MONITOR ON *.* TO 'transfer'@'localhost';
 CREATE USER IF NOT EXISTS 'monitor'@'localhost' IDENTIFIED BY '';
 GRANT PROCESS, CONNECTION ADMIN ON *.* TO 'monitor'@'localhost';
 DROP USER IF EXISTS 'monitor'@'%';
