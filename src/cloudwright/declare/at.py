@@ -30,6 +30,8 @@ class Frontend:
     mode: str
     external: bool
     backends: tuple[Host, ...]
+    check_seconds: int = 0
+    """Between two questions whether a container is well; 0: as for all others."""
     one_at_a_time: bool = False
     """Whether the first that answers gets every request."""
     tls: bool = False

@@ -110,7 +110,8 @@ class Api:
     The load balancer listens on `port` of the cloud's internal and external addresses; the
     container listens on `port + BACKEND_OFFSET` of its host, so that the cloud's address may be a
     host's own. `type` is Keystone's service type; empty keeps the API out of the catalog.
-    `check` is asked by the load balancer; `check_body` says whether its answer has a body.
+    `check` is asked by the load balancer, twice a second or every `check_seconds`; `check_body`
+    says whether its answer has a body.
     `own_files`: requests go to one host while it answers, since another may not know its files.
     """
 
@@ -119,6 +120,7 @@ class Api:
     path: str = ""
     check: str = "/healthcheck"
     check_body: bool = True
+    check_seconds: int = 0  # for whom each question is costly
     mode: str = "http"  # or "tcp"
     external: bool = True
     own_files: bool = False  # each host's container has files that the others have not

@@ -175,6 +175,7 @@ def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]
             port=container.api.port,
             check=container.api.check,
             check_body=container.api.check_body,
+            check_seconds=container.api.check_seconds,
             mode=container.api.mode,
             external=container.api.external,
             one_at_a_time=container.api.own_files,

@@ -121,7 +121,8 @@ service = Service(
             command="nova-novncproxy --web /usr/share/novnc",
             files=conf.control_files,
             tls=Tls(owner="nova"),
-            api=Api(port=conf.CONSOLE_PORT, check="/vnc_lite.html"),
+            # A process of its own, with all of Nova in its memory, answers each question.
+            api=Api(port=conf.CONSOLE_PORT, check="/vnc_lite.html", check_seconds=5),
             health=HttpHealth(
                 port=conf.CONSOLE_PORT + BACKEND_OFFSET, path="/vnc_lite.html", tls=True
             ),
