@@ -15,6 +15,7 @@ PACKAGES = {
     "netavark": "gives Podman's containers a network",
     "aardvark-dns": "gives Podman's networks names",
     "iptables": "netavark calls it",
+    "nftables": "netavark of Podman 5 calls it",
     "mmdebstrap": "makes Debian trees without a registry",
     "iproute2": "makes the bridges and cables of a lab",
     "ethtool": "has checksums finished before the switch in user space reads a packet",
