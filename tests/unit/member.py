@@ -24,6 +24,8 @@ agreement = program("cloudwright.declare.member", "agreement.py")
 statements = program("cloudwright.declare.member", "statements.py")
 agent = program("cloudwright.declare.member", "agent.py")
 ask = program("cloudwright.declare.member", "ask.py")
+asked = program("cloudwright.services.selffence", "asked.py", folder=".")
+asking = program("cloudwright.services.selffence", "asking.py")
 galera = program("cloudwright.services.mariadb", "galera.py")
 MEMBERS = ("a", "b", "c")
 HISTORY = "899fd727-e583-11f1-8039-3bf80240a9ef"

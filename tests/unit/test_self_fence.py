@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.member import program
+from tests.unit.member import asked, program
 
 PACKAGE = "cloudwright.services.selffence"
 rule = program(PACKAGE, "rule.py", folder=".")
@@ -94,6 +94,9 @@ def test_of_two_who_see_the_witness_the_second_steps_aside_and_comes_back() -> N
         "ip saddr { 10.0.0.1, 10.0.0.3, 10.0.0.100 } tcp sport != { 22 } tcp dport != { 22 } drop"
         in rules
     )
+    assert world.voters["b"].answer(asked.ASIDE) == asked.YES
+    assert world.voters["a"].answer(asked.ASIDE) == asked.NO
+    assert world.voters["a"].answer(asked.STATE) == asked.WELL
     world.carried = links("a-b", "a-w", "b-w")
     world.live(1)
     assert world.aside == {"b"}

@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 
 from cloudwright.declare.at import At
+from cloudwright.declare.library import LIBRARY, library
 from cloudwright.declare.service import File, Files
 from cloudwright.declare.template import resource
 from cloudwright.model.cloud import Host
 
-DIRECTORY = "/usr/local/lib/cloudwright"
-COMMAND = f"python3 -u {DIRECTORY}/agent.py"
+COMMAND = f"python3 -u {LIBRARY}/agent.py"
 READY = "/ready"
 """Answered with 200 exactly while the member may be used."""
 
-ASK = ("python3", f"{DIRECTORY}/ask.py")
+ASK = ("python3", f"{LIBRARY}/ask.py")
 """In a member's container: `state` says as JSON what it holds and waits for; `dead NAME...` tells
 it that those members are dead."""
 
@@ -42,18 +42,14 @@ def program(
         **settings,
     }
     own = resource(package, "program", adapter)
-    shared = {
-        name: File(
-            content=resource(__name__, "program", name), path=f"{DIRECTORY}/{name}", mode="0644"
-        )
-        for name in ("agent.py", "agreement.py", "questions.py", "statements.py", "ask.py")
-    }
+    names = ("agent.py", "agreement.py", "questions.py", "statements.py", "ask.py")
+    shared = library(__name__, *(f"program/{name}" for name in names))
     return {
         **shared,
-        "adapter.py": File(content=own, path=f"{DIRECTORY}/adapter.py", mode="0644"),
+        "adapter.py": File(content=own, path=f"{LIBRARY}/adapter.py", mode="0644"),
         "member.json": File(
             content=json.dumps(told, indent=1, ensure_ascii=False) + "\n",
-            path=f"{DIRECTORY}/member.json",
+            path=f"{LIBRARY}/member.json",
             owner=owner,
         ),
     }

@@ -6,6 +6,7 @@ import json
 
 from cloudwright.declare import oslo
 from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.library import LIBRARY
 from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import Container, File, Files, Permission, TcpHealth, Volume
 from cloudwright.declare.template import resource
@@ -14,7 +15,7 @@ from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH, Tls, server_name
 NAME = "glance-copies"
 PORT = 13292
 CONF = "/etc/glance/copies.json"
-PROGRAM = "/usr/local/lib/cloudwright/copies.py"
+PROGRAM = f"{LIBRARY}/copies.py"
 DATA = "/var/lib/glance"
 """Where Glance keeps its files, in a volume that both see."""
 

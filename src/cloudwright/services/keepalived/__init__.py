@@ -10,6 +10,7 @@ from cloudwright.declare.template import render
 from cloudwright.model.secrets import Password, Secret
 from cloudwright.services import selffence
 from cloudwright.services.haproxy import STATUS_PORT
+from cloudwright.services.selffence.asked import ASIDE, YES
 
 CONFIGURATION_PATH = "/etc/keepalived/keepalived.conf"
 CHECK_PATH = "/usr/local/bin/check-haproxy"
@@ -46,9 +47,9 @@ def files(at: At) -> Files:
         "#!/bin/bash\n"
         "# Fails when this host's self-fence says that it stands aside; silence is no reason.\n"
         f"exec 3<>/dev/udp/{at.host.address}/{selffence.PORT} || exit 0\n"
-        "printf 'aside?' >&3\n"
+        f"printf '{ASIDE.decode()}' >&3\n"
         "read -r -n 1 -t 1 answer <&3\n"
-        "[[ $answer != y ]]\n"
+        f"[[ $answer != {YES.decode()} ]]\n"
     )
     return {
         "keepalived.conf": File(

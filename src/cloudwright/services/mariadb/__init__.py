@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.library import LIBRARY, library
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
@@ -27,7 +28,7 @@ AGENT_PORT = 13307
 """The member's agent: tells the other members what it holds, and load balancers if it is whole."""
 
 MONITOR = "monitor"
-RELOAD = "/usr/local/lib/cloudwright/reload"
+RELOAD = f"{LIBRARY}/reload"
 FRESH = "/usr/share/cloudwright/mariadb.tar"
 
 
@@ -50,14 +51,8 @@ def files(at: At) -> Files:
         "reload": File(
             content=resource(__name__, "program", "reload.py"), path=RELOAD, mode="0755"
         ),
-        **{
-            name: File(
-                content=resource(__name__, "program", name),
-                path=f"{member.DIRECTORY}/{name}",
-                mode="0644",
-            )
-            for name in ("component.py", "server.py")
-        },
+        **selffence.client(),
+        **library(__name__, "program/component.py", "program/server.py"),
         **member.program(
             at,
             at.controllers,

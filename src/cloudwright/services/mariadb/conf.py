@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.ini import Ini
+from cloudwright.declare.library import LIBRARY
 from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 
 PORT = 3306
@@ -11,7 +12,7 @@ GALERA_PORT = 4567
 DATA = "/var/lib/mysql"
 SOCKET = "/run/mysqld/mysqld.sock"
 LOG_FILE_SIZE = "96M"
-NOTIFY = "/usr/local/lib/cloudwright/notify"
+NOTIFY = f"{LIBRARY}/notify"
 MIB = 1024 * 1024
 
 # Seconds. A member that hangs stops all writes for about twice the suspect timeout: 2.1 s

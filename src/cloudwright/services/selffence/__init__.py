@@ -6,6 +6,7 @@ import json
 
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
+from cloudwright.declare.library import LIBRARY, library
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
     CommandHealth,
@@ -14,14 +15,12 @@ from cloudwright.declare.service import (
     Files,
     Service,
 )
-from cloudwright.declare.template import resource
 from cloudwright.model.cloud import VOTERS, Cloud, Host
 
 PORT = 13998
 """UDP, on each voter's own address."""
 
-DIRECTORY = "/usr/local/lib/cloudwright"
-PROGRAM = f"{DIRECTORY}/fence.py"
+PROGRAM = f"{LIBRARY}/fence.py"
 
 
 def is_there(cloud: Cloud) -> bool:
@@ -34,6 +33,11 @@ def order(cloud: Cloud) -> tuple[Host, ...]:
     return tuple(sorted(cloud.hosts_with(VOTERS), key=lambda host: not host.has("control")))
 
 
+def client() -> Files:
+    """With these a container of the same host asks what `asked` says."""
+    return library(__name__, "asked.py", "program/asking.py")
+
+
 def files(at: At) -> Files:
     voters, api = order(at.cloud), at.cloud.api
     told = {
@@ -44,20 +48,13 @@ def files(at: At) -> Files:
         "spared": sorted({host.ssh.port for host in voters}),
         "secret": at.password("self-fence/members"),
     }
-    programs = [
-        ("rule.py",),
-        *(("program", name) for name in ("fence.py", "views.py", "words.py")),
-    ]
+    programs = ("rule.py", "program/fence.py", "program/views.py", "program/words.py")
     return {
-        **{
-            path[-1]: File(
-                content=resource(__name__, *path), path=f"{DIRECTORY}/{path[-1]}", mode="0644"
-            )
-            for path in programs
-        },
+        **client(),
+        **library(__name__, *programs),
         "fence.json": File(
             content=json.dumps(told, indent=1, ensure_ascii=False) + "\n",
-            path=f"{DIRECTORY}/fence.json",
+            path=f"{LIBRARY}/fence.json",
         ),
     }
 

@@ -23,6 +23,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 # Files beside this one.
+from asked import ASIDE, NO, STATE, WELL, YES  # noqa: E402
+from asking import ask, family  # noqa: E402
 from rule import together  # noqa: E402
 from views import Views  # noqa: E402
 from words import LONGEST, Line  # noqa: E402
@@ -36,11 +38,8 @@ ASIDE_SECONDS = 1.0
 BACK_SECONDS = 3.0
 """How long all must see each other before we come back: lines that come up flap."""
 
-QUESTION = b"?"
-"""Asked from this host itself: whether we are well, in words."""
-
-ASIDE = b"aside?"
-"""Asked from this host itself: whether we stand aside, `y` or `n`."""
+ASK_SECONDS = 3.0
+"""Within the time that a look at a container's health has."""
 
 TABLE = "cloudwright_self_fence"
 
@@ -157,9 +156,10 @@ class Voter:
 
     def answer(self, question: bytes) -> bytes:
         """What is told to this host's own questions."""
+        told: bytes = self.state().encode() or WELL
         if question == ASIDE:
-            return b"y" if self.aside.behind else b"n"
-        return self.state().encode() or b"well"
+            told = YES if self.aside.behind else NO
+        return told
 
     def state(self) -> str:
         """Empty when all is well here, else what an operator must know."""
@@ -178,9 +178,8 @@ def nft(text: str) -> None:
 def serve(voter: Voter, addresses: Mapping[str, str], port: int) -> None:
     """Talk and settle until a signal ends it."""
     own = addresses[voter.views.own]
-    family = socket.AF_INET6 if ":" in own else socket.AF_INET
     names = {address: name for name, address in addresses.items()}
-    with socket.socket(family, socket.SOCK_DGRAM) as ear:
+    with socket.socket(family(own), socket.SOCK_DGRAM) as ear:
         ear.bind((own, port))
         ear.setblocking(False)
         beat = time.monotonic()
@@ -207,7 +206,7 @@ def hear(voter: Voter, ear: socket.socket, names: Mapping[str, str]) -> None:
         except OSError:  # an ICMP answer to a word of ours
             continue
         name = names.get(address, "")
-        if word in (QUESTION, ASIDE):
+        if word in (STATE, ASIDE):
             if address in (own, *voter.barrier.shared):
                 send(ear, voter.answer(word), (address, port))
         elif name in voter.lines:
@@ -230,19 +229,11 @@ def send(ear: socket.socket, word: bytes, to: tuple[str, int]) -> None:
         return
 
 
-def ask(own: str, port: int) -> int:
+def tell(own: str, port: int) -> int:
     """Ask the voter of this host whether it is well, print what it says; its exit code."""
-    family = socket.AF_INET6 if ":" in own else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as mouth:
-        mouth.bind((own, 0))
-        mouth.settimeout(3.0)
-        mouth.sendto(QUESTION, (own, port))
-        try:
-            answer = mouth.recv(LONGEST).decode()
-        except OSError:
-            answer = "no answer"
-    print(answer)
-    return 0 if answer == "well" else 1
+    answer = ask(own, port, STATE, ASK_SECONDS) or b"no answer"
+    print(answer.decode())
+    return 0 if answer == WELL else 1
 
 
 def main(words: Sequence[str]) -> int:
@@ -250,7 +241,7 @@ def main(words: Sequence[str]) -> int:
     told = json.loads((HERE / "fence.json").read_text())
     own, addresses, port = told["name"], told["members"], told["port"]
     if list(words) == ["ask"]:
-        return ask(addresses[own], port)
+        return tell(addresses[own], port)
     barrier = Barrier(addresses, told["shared"], told["spared"], nft)
     order = list(addresses)
     voter = Voter(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+
+from asked import ASIDE, NO
+from asking import ask
 
 ASK_SECONDS = 1.0
 
@@ -32,13 +34,5 @@ def may_go_on(
 
 def is_agreed(address: str, port: int) -> bool:
     """Whether this host's self-fence says that it goes on; not when it says nothing."""
-    with socket.socket(
-        socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM
-    ) as mouth:
-        mouth.settimeout(ASK_SECONDS)
-        try:
-            mouth.bind((address, 0))
-            mouth.sendto(b"aside?", (address, port))
-            return mouth.recv(16) == b"n"
-        except OSError:
-            return False
+    agreed: bool = ask(address, port, ASIDE, ASK_SECONDS) == NO
+    return agreed

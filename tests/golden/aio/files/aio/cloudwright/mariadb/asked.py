@@ -1,0 +1,16 @@
+"""What a host asks its own self-fence over UDP, from its own address.
+
+Runs inside containers as well, on the standard library alone.
+"""
+
+from __future__ import annotations
+
+STATE = b"?"
+"""Whether all is well: WELL, or what an operator must know."""
+
+WELL = b"well"
+
+ASIDE = b"aside?"
+"""Whether the host stands aside: YES or NO."""
+
+YES, NO = b"y", b"n"
