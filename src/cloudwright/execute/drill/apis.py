@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -68,7 +69,7 @@ class Caller:
         except (httpx.HTTPError, OSError, TimeoutError) as err:
             raise NoAnswerError(str(err) or type(err).__name__) from err
         if answer.status_code >= 400:
-            raise NoAnswerError(f"answers {answer.status_code}")
+            raise NoAnswerError(f"answers {answer.status_code}", status=answer.status_code)
         return answer
 
     async def authenticate(self) -> httpx.Response:
@@ -176,7 +177,7 @@ class Ports:
         try:
             await self.caller.call("DELETE", self._url(f"ports/{self._ids[number]}"))
         except NoAnswerError as err:
-            if str(err) != "answers 404":  # the first try did it, and its answer was lost
+            if err.status != HTTPStatus.NOT_FOUND:  # the first try did it, and its answer was lost
                 raise
         self.unsure.discard(number)
         self.removed.add(number)

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 
-from cloudwright.execute.drill.apis import PREFIX, Caller, without
+from cloudwright.execute.drill.apis import PREFIX, Caller, make_network, without
 from cloudwright.execute.drill.load import RETRY_SECONDS, NoAnswerError
 from cloudwright.operations.drill.verdict import CREATES
 
@@ -88,7 +89,7 @@ class Creates:
         try:
             id = await self._create(own)
         except NoAnswerError as err:
-            if not str(err).startswith("answers 4"):
+            if not 400 <= err.status < 500:  # else nothing was made
                 self._behind(self._remove_unanswered(own))
             raise
         try:
@@ -168,7 +169,7 @@ class Creates:
             try:
                 await self.caller.call("DELETE", _compute(self.caller, f"servers/{id}"))
             except NoAnswerError as err:
-                if str(err) != "answers 404":
+                if err.status != HTTPStatus.NOT_FOUND:
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 if not again:
@@ -193,7 +194,7 @@ async def make_creates(caller: Caller) -> Creates:
     parts = Parts(
         image=await _make_image(caller),
         flavor=await _make_flavor(caller),
-        network=await _make_network(caller),
+        network=await _make_own_network(caller),
     )
     creates = Creates(caller=caller, parts=parts)
     for number, zone in enumerate(await _zones(caller)):
@@ -241,14 +242,13 @@ async def _make_flavor(caller: Caller) -> str:
     return str(answer.json()["flavor"]["id"])
 
 
-async def _make_network(caller: Caller) -> str:
+async def _make_own_network(caller: Caller) -> str:
     """One of its own: the ports of servers are none of those that the drill counts."""
-    base = f"{caller.endpoints['network']}/v2.0"
-    answer = await caller.call("POST", f"{base}/networks", {"network": {"name": PREFIX}})
-    network = str(answer.json()["network"]["id"])
+    network = await make_network(caller)
     # Nova refuses a network without one.
     subnet = {"network_id": network, "ip_version": 4, "cidr": CIDR, "enable_dhcp": False}
-    await caller.call("POST", f"{base}/subnets", {"subnet": subnet})
+    url = f"{caller.endpoints['network']}/v2.0/subnets"
+    await caller.call("POST", url, {"subnet": subnet}, seconds=60)
     return network
 
 
@@ -274,7 +274,7 @@ async def _delete(caller: Caller, url: str) -> None:
     try:
         await caller.call("DELETE", url, seconds=60)
     except NoAnswerError as err:
-        if str(err) != "answers 404":
+        if err.status != HTTPStatus.NOT_FOUND:
             raise
 
 

@@ -24,7 +24,11 @@ RETRY_SECONDS = 1.0
 
 
 class NoAnswerError(Exception):
-    """A try failed; the text says how, in a few words."""
+    """A try failed; the text says how, in a few words. `status` is HTTP's, 0 without an answer."""
+
+    def __init__(self, text: str, *, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Stream(Protocol):
