@@ -15,8 +15,8 @@ from cloudwright.execute.drill.creates import (
     numbered,
     remove_creates,
 )
+from cloudwright.execute.drill.ledgers import ledger_of
 from cloudwright.execute.drill.load import NoAnswerError
-from cloudwright.operations.drill.records import Ledger
 from tests.simulated.apis import Cloud, served
 
 FIRST = {numbered(0, again=False), numbered(-1, again=False)}
@@ -31,16 +31,6 @@ def on(cloud: Cloud, work: Callable[[Caller], Awaitable[None]]) -> None:
             await work(caller)
 
     asyncio.run(run())
-
-
-async def ledger(creates: Creates) -> Ledger:
-    kept = creates.acknowledged - creates.removed - creates.unsure
-    return Ledger(
-        kind=creates.name,
-        acknowledged=frozenset(kept),
-        found={"Nova": await creates.found()},
-        removed=frozenset(creates.removed),
-    )
 
 
 async def fails(creates: Creates, number: int, *, again: bool = False) -> str:
@@ -58,7 +48,7 @@ def test_a_server_is_deleted_once_it_is_active() -> None:
         await creates.attempt(1, again=False)
         await creates.close()
         assert creates.acknowledged == creates.removed == FIRST | {numbered(1, again=False)}
-        assert (await ledger(creates)).holds  # though a deleted one is still listed for a while
+        assert (await ledger_of(creates)).holds  # though a deleted one is still listed for a while
         assert not cloud.names("servers")
 
     on(cloud, work)
@@ -101,7 +91,7 @@ def test_a_server_that_does_not_become_active_is_no_answer_and_goes_too() -> Non
         tries = {numbered(1, again=again) for again in (False, True)}
         assert len(tries) == 2
         assert creates.removed == FIRST | tries
-        assert (await ledger(creates)).holds
+        assert (await ledger_of(creates)).holds
 
     on(cloud, work)
 
@@ -114,7 +104,7 @@ def test_a_server_that_was_acknowledged_and_is_nowhere_is_lost() -> None:
         creates.patience = 0.0
         cloud.forgets = True
         await fails(creates, 3)
-        assert (await ledger(creates)).lost == {"Nova": (numbered(3, again=False),)}
+        assert (await ledger_of(creates)).lost == {"Nova": (numbered(3, again=False),)}
 
     on(cloud, work)
 
@@ -128,7 +118,7 @@ def test_about_a_delete_without_an_answer_nothing_is_known() -> None:
         await creates.attempt(3, again=False)
         await creates.close()
         assert creates.unsure == {numbered(3, again=False)}
-        assert (await ledger(creates)).holds
+        assert (await ledger_of(creates)).holds
 
     on(cloud, work)
 

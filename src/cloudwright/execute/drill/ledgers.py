@@ -7,6 +7,7 @@ from contextlib import suppress
 from cloudwright.errors import CloudError
 from cloudwright.execute.drill import rows
 from cloudwright.execute.drill.bench import Bench
+from cloudwright.execute.drill.creates import Creates
 from cloudwright.execute.drill.load import NoAnswerError
 from cloudwright.execute.drill.messages import drain
 from cloudwright.execute.host.fleet import Fleet
@@ -33,7 +34,7 @@ async def ledgers(
         ),
         await _messages(bench),
         await _ports(bench),
-        *await _creates(bench),
+        *([await ledger_of(bench.creates)] if bench.creates else []),
         *(
             Ledger(
                 kind=f"row sampled on {host}",
@@ -76,18 +77,14 @@ async def _ports(bench: Bench) -> Ledger:
     )
 
 
-async def _creates(bench: Bench) -> tuple[Ledger, ...]:
-    creates = bench.creates
-    if creates is None:
-        return ()
+async def ledger_of(creates: Creates) -> Ledger:
+    """That of servers."""
     found = {}
     with suppress(NoAnswerError):
         found["Nova"] = await creates.found()
-    return (
-        Ledger(
-            kind=creates.name,
-            acknowledged=frozenset(creates.acknowledged - creates.removed - creates.unsure),
-            found=found,
-            removed=frozenset(creates.removed),
-        ),
+    return Ledger(
+        kind=creates.name,
+        acknowledged=frozenset(creates.acknowledged - creates.removed - creates.unsure),
+        found=found,
+        removed=frozenset(creates.removed),
     )
