@@ -24,9 +24,9 @@ def drill() -> None:
     """Break something on purpose, measure what users notice, and mend it.
 
     While it runs, tokens and lists of servers and images are asked for, ports made, rows and
-    messages written, a few a second. The report lies in
-    .cloudwright/drills: text, JSON, and a picture. Exits 10 when a limit was not kept, an
-    acknowledged write is missing, or `what-if` said otherwise.
+    messages written, a few a second. The report lies in .cloudwright/drills: text, JSON, and a
+    picture. Exits 10 when a limit was not kept, an acknowledged write is missing, or `what-if`
+    said otherwise.
     """
 
 

@@ -77,12 +77,10 @@ def _text(rows: tuple[Row, ...]) -> str:
 def _ago(row: Row, now: datetime) -> str:
     if row.since is None:
         return "-"
-    again = f", started again {row.restarts} times" if row.restarts else ""
     minutes = int((now - row.since).total_seconds()) // 60
-    if minutes < 60:
-        return f"{minutes} min{again}"
     ago = f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
-    return ago + again
+    ago = f"{minutes} min" if minutes < 60 else ago
+    return ago + (f", started again {row.restarts} times" if row.restarts else "")
 
 
 def _whole(

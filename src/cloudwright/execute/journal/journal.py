@@ -44,8 +44,8 @@ class Journal:
 
     The file is `journal.jsonl` in the run's own directory. A step goes planned → running → done
     or failed, or planned → skipped; a done one may fail yet, when what it made does not stay.
-    Anything else raises IllegalTransitionError, and so does a
-    run that ends while a step still runs.
+    Anything else raises IllegalTransitionError, and so does a run that ends while a step still
+    runs.
     """
 
     def __init__(self) -> None:
