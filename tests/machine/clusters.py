@@ -123,8 +123,8 @@ class Clusters:
         eventually(written, seconds=SECONDS, what=f"{host} to take a write")
 
     def whole(self) -> None:
-        """Wait until both members and the arbitrator are one cluster: what has booted a moment ago
-        has no vote yet."""
+        """Wait until both members and the arbitrator are one cluster, and the queue is, too:
+        what has booted a moment ago has no vote yet."""
         asked = "SELECT variable_value FROM information_schema.global_status WHERE "
         size = asked + "variable_name = 'wsrep_cluster_size'"
 
@@ -133,15 +133,19 @@ class Clusters:
             return len(ready) == 2 and self.sql("ctl-a", size) == [("3",)]
 
         eventually(three, seconds=SECONDS, what="the whole cluster")
+        eventually(
+            lambda: self.queue_members("witness") == 3, seconds=SECONDS, what="the whole queue"
+        )
 
     def rows(self, host: str) -> set[object]:
         """Every row that the member of `host` has."""
         return {n for (n,) in self.sql(host, "SELECT n FROM proof.seen")}
 
     def queue_members(self, host: str) -> int:
-        """How many members of the queue run, as one of them says."""
-        text = self.on(host, "podman exec rabbitmq rabbitmqctl cluster_status --formatter json")
-        return len(json.loads(text[text.index("{") :])["running_nodes"])
+        """How many members of the queue run, as one of them says; 0 when it is down itself."""
+        ask = "podman exec rabbitmq rabbitmqctl cluster_status --formatter json"
+        _, brace, rest = self.on(host, ask, check=False).partition("{")
+        return len(json.loads(brace + rest)["running_nodes"]) if brace else 0
 
     def publish(self, host: str, *bodies: bytes) -> None:
         """Messages in one queue that every member keeps, each confirmed, through `host`."""

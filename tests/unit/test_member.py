@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,7 +153,7 @@ def adapter(tmp_path: Path) -> object:
     settings = {
         "data": str(tmp_path),
         "fresh": "",
-        "socket": "",
+        "socket": str(tmp_path / "socket"),
         "monitor": "",
         "name": "a",
         "fence": ["127.0.0.1", 9],
@@ -194,6 +195,77 @@ def test_the_members_of_a_whole_cluster_are_kept(
     view = tmp_path / "cloudwright.view"
     assert (view.read_text() if view.exists() else None) == kept
     assert (tmp_path / "members").read_text() == "u1/a/x,u2/b/y\n"
+
+
+class Cluster:
+    """What a server that lost its majority says of it, on a clock of its own."""
+
+    def __init__(self, path: Path, adapter: object, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.members, self.adapter, self.now, self.tries = path / "members", adapter, 0.0, 0
+        self.made = True
+        (path / "cloudwright.view").write_text("u1/a/x,u2/b/y,u3/w/\n")
+        self.status = {"wsrep_cluster_status": "non-Primary"}
+        monkeypatch.setattr(galera, "THERE", self.members)
+        monkeypatch.setattr(galera, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(galera, "is_first", lambda *_: True)
+        monkeypatch.setattr(galera, "tell", self.tell)
+        monkeypatch.setattr(adapter, "_status", lambda: self.status)
+
+    def tell(self, statement: str) -> int:
+        assert "pc_bootstrap" in statement
+        self.tries += 1
+        return 0 if self.made else 1
+
+    def stuck_after(self, seconds: float, *members: str) -> bool:
+        """Whether it is to be started anew, once these were there for so long."""
+        self.members.write_text(",".join(members) + "\n")
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 2
+            if self.adapter.is_stuck():  # type: ignore[attr-defined]
+                return True
+        return False
+
+
+def test_who_is_cut_off_alone_is_started_anew(
+    tmp_path: Path, adapter: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, adapter, monkeypatch)
+    assert not cluster.stuck_after(18, "u1/a/x")
+    assert cluster.stuck_after(6, "u1/a/x")
+    assert cluster.tries == 0
+
+
+def test_a_majority_whose_views_flap_is_left_running(
+    tmp_path: Path, adapter: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, adapter, monkeypatch)
+    cluster.made = False  # a view that changes meanwhile refuses it
+    for _ in range(10):
+        assert not cluster.stuck_after(6, "u1/a/x", "u3/w/")
+        assert not cluster.stuck_after(6, "u1/a/x")
+    assert cluster.tries == 20
+
+
+def test_a_majority_that_lacks_something_is_started_anew(
+    tmp_path: Path, adapter: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made a cluster, and what it became is none: only an absent member knows the rest."""
+    cluster = Cluster(tmp_path, adapter, monkeypatch)
+    assert cluster.stuck_after(30, "u1/a/x", "u3/w/")
+    assert cluster.tries == 1
+
+
+def test_a_majority_that_went_on_does_so_again(
+    tmp_path: Path, adapter: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, adapter, monkeypatch)
+    assert not cluster.stuck_after(6, "u1/a/x", "u3/w/")
+    cluster.status["wsrep_cluster_status"] = "Primary"
+    assert not cluster.stuck_after(6, "u1/a/x", "u2/b/y", "u3/w/")
+    cluster.status["wsrep_cluster_status"] = "non-Primary"
+    assert not cluster.stuck_after(6, "u1/a/x", "u3/w/")
+    assert cluster.tries == 2
 
 
 def test_the_settings_name_every_member() -> None:

@@ -48,13 +48,14 @@ class World:
             frozenset(pair) for pair in combinations(order, 2)
         )
         self.mute: set[tuple[str, str]] = set()
+        self.newest: dict[str, int] = {}
 
     def voter(self, name: str) -> Any:
         addresses = {one: f"10.0.0.{n}" for n, one in enumerate(self.order, 1)}
         return fence.Voter(
             views=views.Views(name, self.order),
             lines={o: words.Line(name, o, b"s") for o in self.order if o != name},
-            aside=fence.Aside(name, self.order),
+            aside=fence.Aside(name),
             barrier=fence.Barrier(addresses, ("10.0.0.100",), (22,), self.rules[name].append),
             looked=self.now,
         )
@@ -65,6 +66,8 @@ class World:
             self.now += fence.BEAT_SECONDS
             for name in sorted(alive if alive is not None else self.order):
                 voter = self.voters[name]
+                if name in self.newest:
+                    voter.views.know(self.newest[name], self.now)
                 voter.look(self.now)
                 fresh = voter.views.fresh(self.now)
                 for other, line in voter.lines.items():
@@ -105,6 +108,26 @@ def test_of_two_who_see_the_witness_the_second_steps_aside_and_comes_back() -> N
     assert world.aside == set()
     assert world.rules["b"][-1].splitlines()[-1].startswith("delete table")
     assert not world.rules["a"] + world.rules["w"]
+
+
+def test_whose_database_was_in_the_newest_cluster_goes_on() -> None:
+    """The witness had been one with the second before that stepped aside: what they agreed upon,
+    the first does not have."""
+    world = World(THREE)
+    world.newest = {"a": 7, "b": 7}
+    world.carried = links("a-w", "b-w")
+    world.live(5)
+    assert world.aside == {"b"}
+    assert [world.voters[n].answer(asked.FIRST) for n in THREE] == [asked.YES, asked.NO, asked.NO]
+    world.newest = {"a": 7, "b": 8}
+    world.live(1)
+    assert world.voters["a"].answer(asked.FIRST) == asked.NO  # at once: it waits for the second
+    world.live(5)
+    assert world.aside == {"a"}
+    assert [world.voters[n].answer(asked.FIRST) for n in THREE] == [asked.NO, asked.YES, asked.NO]
+    world.newest = {"a": 7}  # the other's database is down
+    world.live(fence.ASIDE_SECONDS + 15)
+    assert world.aside == {"b"}
 
 
 def test_who_stands_aside_is_there_when_the_first_dies() -> None:
@@ -154,6 +177,9 @@ VOTERS = st.integers(3, 6).map(lambda n: tuple("abcdef"[:n]))
 def test_after_any_cut_those_who_go_on_all_see_each_other(data: Any) -> None:
     order = data.draw(VOTERS)
     world = World(order)
+    newest = data.draw(st.lists(st.integers(0, 3), min_size=len(order), max_size=len(order)))
+    world.newest = dict(zip(order, newest, strict=True))
+    order = tuple(sorted(order, key=lambda name: -world.newest[name]))
     world.live(2)
     pairs = sorted(tuple(pair) for pair in combinations(order, 2))
     for _ in range(2):

@@ -112,7 +112,10 @@ def said_of(example: str, *words: str) -> str:
 
 def test_what_becomes_of_floating_ips_depends_on_where_they_leave() -> None:
     central = said_of("two-sites.yaml", "--lose", "site:a")
-    assert "instances:  those on cmp-a are gone\n" in central
+    assert "instances:  those on cmp-a are gone until their host is back, or `evacuate`" in central
+    assert "the other 1 of 2 compute hosts\n" in central
+    every = said_of("two-sites.yaml", "--lose", "cmp-a,cmp-b")
+    assert "instances:  those on cmp-a, cmp-b are gone until their host is back\n" in every
     assert "instances:  floating IPs pass by ctl-b alone: no longer by ctl-a\n" in central
     assert "floating" not in said_of("two-sites.yaml", "--lose", "cmp-a")
     cut = said_of("two-sites.yaml", "--partition", "a|b,w")

@@ -74,6 +74,7 @@ def _plain(one: Forecast) -> dict[str, object]:
         "clusters": votes,
         "without_a_host": list(one.idle),
         "computes_lost": list(one.computes),
+        "computes_left": list(one.computes_left),
         "computes_cut_off": list(one.cut_off),
         "gateways": list(one.gateways),
         "gateways_lost": list(one.gateways_lost),
@@ -103,7 +104,10 @@ def _one(one: Forecast) -> str:
     if one.serves is not None:
         lines.append(f"served by:  {', '.join(sorted(one.failure.sides[one.serves]))}")
     if one.failure.aside:
-        lines.append(f"aside:      {', '.join(sorted(one.failure.aside))}, until the line is back")
+        aside = ", ".join(sorted(one.failure.aside))
+        lines.append(
+            f"aside:      {aside}, until the line is back; or whom the database left first"
+        )
     kept = [vote.cluster for vote in one.votes if vote.goes_on]
     if kept:
         lines.append(f"kept:       all that {', '.join(kept)} acknowledged")
@@ -129,7 +133,7 @@ def _instances(one: Forecast) -> Iterator[str]:
     gone = [host for host in one.computes if host not in one.cut_off]
     distributed = one.ha == "distributed"
     if gone:
-        yield f"those on {', '.join(gone)} are gone"
+        yield f"those on {', '.join(gone)} are gone until their host is back{_elsewhere(one)}"
     if one.cut_off:
         yield f"those on {', '.join(one.cut_off)} run on out of reach, and nobody can change them"
         if distributed:
@@ -144,6 +148,14 @@ def _instances(one: Forecast) -> Iterator[str]:
     else:
         kept = "but for floating IPs, which leave by each compute host" if distributed else ""
         yield f"no host of role network is left: no way in or out{', ' * bool(kept)}{kept}"
+
+
+def _elsewhere(one: Forecast) -> str:
+    """Where lost instances can come up meanwhile; only the hosts can say whether they all fit."""
+    left, lost = len(one.computes_left), len(one.computes)
+    if not left:
+        return ""
+    return f", or `evacuate` brings them up on the other {left} of {left + lost} compute hosts"
 
 
 def _table(found: list[Forecast]) -> str:

@@ -17,7 +17,8 @@ from cloudwright.services.selffence.rule import together
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """`label` for a person; `sides`: the hosts that are up, by who still works with whom; `aside`:
-    those of them that reach somebody of the side that goes on, and step aside (`self-fence`)."""
+    those of them that reach somebody of the side that goes on, and step aside (`self-fence`), when
+    the database has not settled it otherwise before that."""
 
     label: str
     sides: tuple[frozenset[str], ...]
@@ -57,11 +58,11 @@ class Forecast:
 
     `serves`: the side that every vote and the APIs' address end up on, None when the cloud stops.
     `idle`: containers that no host of that side has. `computes`: hosts with instances that are
-    lost or cut off. `caches`: controllers whose cache is lost. `files`: (container, host) whose
-    files were on that host alone; `late`: those of which another host has copies, but for what
-    came in the last moments. `cut_off`: of `computes`, those that are up on another side.
-    `gateways`: hosts of role network on the side that serves, `gateways_lost` all others; what
-    that means for floating IPs depends on `ha`.
+    lost or cut off; `cut_off`: of those, the ones that are up on another side; `computes_left`:
+    all others. `caches`: controllers whose cache is lost. `files`: (container, host) whose files
+    were on that host alone; `late`: those of which another host has copies, but for what came in
+    the last moments. `gateways`: hosts of role network on the side that serves, `gateways_lost`
+    all others; what that means for floating IPs depends on `ha`.
     """
 
     failure: Failure
@@ -69,6 +70,7 @@ class Forecast:
     serves: int | None
     idle: tuple[str, ...]
     computes: tuple[str, ...]
+    computes_left: tuple[str, ...]
     cut_off: tuple[str, ...]
     gateways: tuple[str, ...]
     gateways_lost: tuple[str, ...]
@@ -104,7 +106,8 @@ def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> For
         for container in _served(cloud, services)
         if serves is not None and not _names(cloud, container) & there
     ]
-    computes = tuple(h.name for h in cloud.hosts_with("compute") if h.name not in there)
+    hypervisors = [h.name for h in cloud.hosts_with("compute")]
+    computes = tuple(name for name in hypervisors if name not in there)
     gateways = [h.name for h in cloud.hosts_with("network")]
     return Forecast(
         failure=failure,
@@ -112,6 +115,7 @@ def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> For
         serves=serves,
         idle=tuple(idle),
         computes=computes,
+        computes_left=tuple(name for name in hypervisors if name in there),
         cut_off=tuple(name for name in computes if name in failure.up),
         gateways=tuple(name for name in gateways if name in there),
         gateways_lost=tuple(name for name in gateways if name not in there),

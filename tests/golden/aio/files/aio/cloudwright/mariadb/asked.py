@@ -13,4 +13,10 @@ WELL = b"well"
 ASIDE = b"aside?"
 """Whether the host stands aside: YES or NO."""
 
+FIRST = b"first?"
+"""Whether the host goes on, and is the first of those who do: YES or NO."""
+
 YES, NO = b"y", b"n"
+
+NEWEST = b"newest "
+"""No question: the number of the newest whole cluster that the database of this host was in."""

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Files beside this one.
-from component import is_agreed, may_go_on, names_of
+from component import is_first, keep_telling, may_go_on, names_of
 from server import tell
 
 STATE = "grastate.dat"
@@ -48,6 +48,8 @@ SYNCED, DONOR = "4", "2"
 """`wsrep_local_state`; a donor (by mariabackup) takes reads and writes meanwhile."""
 
 CUT_OFF = "is cut off from the majority"
+SCATTERED = "is one of a majority that does not go on"
+REFUSED = "is one of a majority that lacks what somebody else has"
 STUCK_SECONDS = {
     # A cluster that was lost and found again in the middle of a transfer leaves its donor in that
     # state for ever, giving nothing to anybody (seen with Galera 26.4.23).
@@ -55,6 +57,12 @@ STUCK_SECONDS = {
     # Galera goes on by itself only when each process of the last whole cluster is back, and one
     # that was started anew is another to it (an arbitrator, say): then nobody ever would.
     CUT_OFF: 20,
+    # While lines come and go each try to go on may fail. Who is started anew is none of the last
+    # whole cluster any more, and needs every one of it, the dead included.
+    SCATTERED: 180,
+    # Galera has made them a cluster, and found then that only its witness knows of the newest
+    # changes: it waits for who has them, whom it may not be able to reach from there.
+    REFUSED: 20,
 }
 """What a server does not come out of by itself, and after how long it is believed."""
 
@@ -70,15 +78,18 @@ class Adapter:
         self._fresh = settings["fresh"]
         self._socket = settings["socket"]
         self._user = settings["monitor"]
-        self._name = settings["name"]
-        self._keepers = list(settings["members"])
-        self._alone = len(self._keepers) == 1
+        self._alone = len(settings["members"]) == 1
         self._fence = settings["fence"]
         self._connection: Any = None
         self._lock = threading.Lock()
         self._seen: tuple[float, dict[str, str]] = (0.0, {})
         self._start: list[str] = []
         self._wrong: tuple[str, float] = ("", 0.0)
+        self._made = ""  # a cluster, of these members
+        self._newest: int | None = None
+        self._teller = threading.Thread(
+            target=keep_telling, args=(*self._fence, self._whole), daemon=True
+        )
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """The history and position of the data, recovered from its log after a crash."""
@@ -102,6 +113,9 @@ class Adapter:
 
         Without its state a founder's server makes a new history of the same data.
         """
+        self._newest = None
+        if not self._alone and not self._teller.is_alive():
+            self._teller.start()
         if not found:
             return ["mariadbd", *self._start]
         state = self._data / STATE
@@ -121,39 +135,39 @@ class Adapter:
         """Whether only a new start, and a new agreement with the others, helps the server; a
         majority that lost the rest goes on without one."""
         wrong = self._what_is_wrong()
-        if wrong == CUT_OFF and self._wrong[0] == wrong:
-            self._go_on()
+        if wrong == SCATTERED and self._wrong[0] == wrong and is_first(*self._fence):
+            print("a majority of the last members is here, and goes on", flush=True)
+            here = _text(THERE)
+            if tell("SET GLOBAL wsrep_provider_pc_bootstrap = ON") == 0:
+                self._made = here
+        if wrong not in (SCATTERED, REFUSED):
+            self._made = ""
         if wrong != self._wrong[0]:
             self._wrong = (wrong, time.monotonic())
         return bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
 
-    def _go_on(self) -> None:
-        """Make those who are here the cluster, when they are to be, and nobody comes meanwhile."""
-        try:
-            now = names_of(THERE.read_text()).keys()
-            last = names_of((self._data / VIEW).read_text())
-        except OSError:
-            return
-        if may_go_on(last, now, self._keepers, self._name) and is_agreed(*self._fence):
-            print(f"{len(now)} of {len(last)} members are here, and go on", flush=True)
-            tell("SET GLOBAL wsrep_provider_pc_bootstrap = ON")
+    def _whole(self) -> int | None:
+        """The number of the newest whole cluster that the server was in since it started; None
+        when it was in none, or does not answer."""
+        status = self._status()
+        if _is_whole(status):
+            self._newest = int(status["wsrep_cluster_conf_id"])
+        return self._newest if status else None
 
     def _what_is_wrong(self) -> str:
         status = self._status()
         if status and status.get("wsrep_cluster_status") != "Primary":
-            return CUT_OFF
+            here = _text(THERE)
+            if not may_go_on(names_of(_text(self._data / VIEW)), names_of(here).keys()):
+                return CUT_OFF
+            return REFUSED if here == self._made else SCATTERED
         gives = subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 0
         donor = status.get("wsrep_local_state") == DONOR and status.get("wsrep_ready") == "OFF"
         return "is a donor to nobody" if donor and not gives else ""
 
     def is_ready(self) -> bool:
         """Whether it has all that the primary component has, and takes writes."""
-        status = self._status()
-        return (
-            status.get("wsrep_cluster_status") == "Primary"
-            and status.get("wsrep_ready") == "ON"
-            and status.get("wsrep_local_state") in (SYNCED, DONOR)
-        )
+        return _is_whole(self._status())
 
     def attend(self, up: Sequence[str]) -> None:
         """Nothing: the server sees to everything by itself."""
@@ -246,13 +260,26 @@ class Adapter:
         )
 
 
+def _is_whole(status: Mapping[str, str]) -> bool:
+    return (
+        status.get("wsrep_cluster_status") == "Primary"
+        and status.get("wsrep_ready") == "ON"
+        and status.get("wsrep_local_state") in (SYNCED, DONOR)
+    )
+
+
 def _view(data: Path) -> tuple[str, ...]:
     """The members of the last whole cluster, which the server had kept (`notify.sh`)."""
-    try:
-        text = (data / VIEW).read_text()
-    except OSError:
-        return ()
+    text = _text(data / VIEW)
     return tuple(m.split("/")[1] for m in text.strip().split(",") if m.count("/") >= 2)
+
+
+def _text(path: Path) -> str:
+    """Empty when there is none."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _write(path: Path, text: str) -> None:

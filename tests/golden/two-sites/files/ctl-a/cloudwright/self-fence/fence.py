@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 # Files beside this one.
-from asked import ASIDE, NO, STATE, WELL, YES  # noqa: E402
+from asked import ASIDE, FIRST, NEWEST, NO, STATE, WELL, YES  # noqa: E402
 from asking import ask, family  # noqa: E402
 from rule import together  # noqa: E402
 from views import Views  # noqa: E402
@@ -49,17 +49,15 @@ class Aside:
     """Whether we stand aside, and for whom: changed only by what has been so for a while."""
 
     own: str
-    order: Sequence[str]
     behind: frozenset[str] = frozenset()  # those who go on without us; empty when we do, too
     wish: frozenset[str] = frozenset()
     held: float = 0.0
 
-    def settle(self, links: frozenset[frozenset[str]], seconds: float) -> bool:
-        """Take in the links, `seconds` after the last time; whether anything changed.
+    def settle(self, best: frozenset[str], seconds: float) -> bool:
+        """Take in who is to go on, `seconds` after the last time; whether anything changed.
 
         A process that slept learns late: such a pause counts as two beats, and no more.
         """
-        best = together(self.order, links)
         wish = frozenset() if self.own in best else best
         if wish != self.wish:
             self.wish, self.held = wish, 0.0
@@ -131,6 +129,7 @@ class Voter:
     barrier: Barrier
     looked: float
     reached: frozenset[str] = field(default_factory=frozenset)
+    first: str = ""
 
     def take(self, name: str, word: bytes, now: float) -> None:
         """A word that came from the address of `name`."""
@@ -144,12 +143,14 @@ class Voter:
 
     def look(self, now: float) -> None:
         """Settle whether we stand aside, and tell the log what changed."""
-        links = self.views.links(now)
+        order = self.views.best_first(now)
+        best = together(order, self.views.links(now))
+        self.first = next((name for name in order if name in best), "")
         reached = self.views.fresh(now)[self.views.own].hears
         for name in sorted(self.reached ^ reached):
             print(f"{name} is {'heard' if name in reached else 'out of reach'}")
         self.reached = reached
-        if self.aside.settle(links, now - self.looked):
+        if self.aside.settle(best, now - self.looked):
             self.barrier.against(self.aside.behind)
             print(self.state() or "goes on with the others")
         self.looked = now
@@ -159,6 +160,9 @@ class Voter:
         told: bytes = self.state().encode() or WELL
         if question == ASIDE:
             told = YES if self.aside.behind else NO
+        elif question == FIRST:
+            first = not self.aside.behind and self.first == self.views.own
+            told = YES if first else NO
         return told
 
     def state(self) -> str:
@@ -206,9 +210,12 @@ def hear(voter: Voter, ear: socket.socket, names: Mapping[str, str]) -> None:
         except OSError:  # an ICMP answer to a word of ours
             continue
         name = names.get(address, "")
-        if word in (STATE, ASIDE):
+        if word in (STATE, ASIDE, FIRST):
             if address in (own, *voter.barrier.shared):
                 send(ear, voter.answer(word), (address, port))
+        elif word.startswith(NEWEST):
+            if address == own and word[len(NEWEST) :].isdigit():
+                voter.views.know(int(word[len(NEWEST) :]), time.monotonic())
         elif name in voter.lines:
             voter.take(name, word, time.monotonic())
 
@@ -247,7 +254,7 @@ def main(words: Sequence[str]) -> int:
     voter = Voter(
         views=Views(own, order),
         lines={n: Line(own, n, told["secret"].encode()) for n in order if n != own},
-        aside=Aside(own, order),
+        aside=Aside(own),
         barrier=barrier,
         looked=time.monotonic(),
     )

@@ -40,7 +40,7 @@ class Line:
                 "to": self.other,
                 "number": number,
                 "repeats": self.last,
-                "views": {n: [now - v.at, sorted(v.hears)] for n, v in views.items()},
+                "views": {n: [now - v.at, sorted(v.hears), v.newest] for n, v in views.items()},
             }
         ).encode()
         return self._seal(body) + body
@@ -58,8 +58,8 @@ class Line:
         if told["repeats"] not in recent:
             return None
         return {
-            name: View(now - float(age), frozenset(hears))
-            for name, (age, hears) in told["views"].items()
+            name: View(now - float(age), frozenset(hears), int(newest))
+            for name, (age, hears, newest) in told["views"].items()
         }
 
     def _seal(self, body: bytes) -> bytes:
