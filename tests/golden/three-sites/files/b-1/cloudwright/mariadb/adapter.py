@@ -114,7 +114,7 @@ class Adapter:
         Without its state a founder's server makes a new history of the same data.
         """
         self._newest = None
-        if not self._alone and not self._teller.is_alive():
+        if not self._alone and self._teller.ident is None:
             self._teller.start()
         if not found:
             return ["mariadbd", *self._start]
