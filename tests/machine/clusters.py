@@ -123,8 +123,8 @@ class Clusters:
         eventually(written, seconds=SECONDS, what=f"{host} to take a write")
 
     def whole(self) -> None:
-        """Wait until both members and the arbitrator are one cluster, and the queue is, too:
-        what has booted a moment ago has no vote yet."""
+        """Wait until both members and the arbitrator are one cluster: what has booted a moment ago
+        has no vote yet."""
         asked = "SELECT variable_value FROM information_schema.global_status WHERE "
         size = asked + "variable_name = 'wsrep_cluster_size'"
 
@@ -133,9 +133,6 @@ class Clusters:
             return len(ready) == 2 and self.sql("ctl-a", size) == [("3",)]
 
         eventually(three, seconds=SECONDS, what="the whole cluster")
-        eventually(
-            lambda: self.queue_members("witness") == 3, seconds=SECONDS, what="the whole queue"
-        )
 
     def rows(self, host: str) -> set[object]:
         """Every row that the member of `host` has."""

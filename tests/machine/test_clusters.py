@@ -216,7 +216,7 @@ def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters
         lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
     )
     clusters.whole()
-    assert b"in a cut" in clusters.messages(aside)
+    assert b"in a cut" in clusters.messages(on)
     rows = clusters.rows(aside)
     assert 350 in rows
     assert 351 not in rows
@@ -307,6 +307,9 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
     words = ("failover", "--without", "site:a", "--without", "site:w")
     claim = ("--statement", "site:a and site:w are dead")
     clusters.whole()
+    eventually(
+        lambda: clusters.queue_members("witness") == 3, seconds=SECONDS, what="the whole queue"
+    )
     clusters.write("ctl-b", 500)
     clusters.publish("ctl-b", b"before")
     clusters.northbound("ctl-b", "ls-add", "before")

@@ -98,3 +98,24 @@ def test_one_that_has_yet_to_tell_its_queues_is_not_up(tmp_path: Path, store: Pa
         assert one.is_up()
         (tmp_path / "cloudwright.alone").touch()
         assert not one.is_up()
+
+
+def test_doors_that_were_open_and_stay_closed_call_for_a_new_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, now = adapter(tmp_path), 1000.0
+    monkeypatch.setattr(rabbit.time, "monotonic", lambda: now)
+    answers = False
+    monkeypatch.setattr(one, "_answers", lambda: answers)
+    assert not one.is_stuck()  # it starts, and waits for the others for as long as it takes
+    now += 1000
+    assert not one.is_stuck()
+    answers = True
+    assert not one.is_stuck()
+    answers = False
+    now += rabbit.STUCK_SECONDS
+    assert not one.is_stuck()
+    now += 1
+    assert one.is_stuck()
+    one.command(found=False, anew=False)
+    assert not one.is_stuck()

@@ -70,6 +70,10 @@ case [E || E <- Left, E =/= ok] of [] -> done; Errors -> Errors end.
 """
 
 
+STUCK_SECONDS = 60
+"""How long a member may keep its doors closed; one whose line is back opens them within 20 s."""
+
+
 class Adapter:
     """One data directory and the server on it."""
 
@@ -89,6 +93,7 @@ class Adapter:
         self._alone = self.kept / "cloudwright.alone"
         self._grown = len(self._nodes) == 1
         self._again = 0.0
+        self._answered = 0.0
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """Whose data there are; how far they go, each of its queues counts for itself."""
@@ -114,6 +119,7 @@ class Adapter:
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
         self._grown = len(self._nodes) == 1
+        self._answered = 0.0
         return [SERVER]
 
     def history(self) -> str:
@@ -133,8 +139,12 @@ class Adapter:
         return self.is_up()
 
     def is_stuck(self) -> bool:
-        """Never: a member that stopped in a minority goes on by itself."""
-        return False
+        """Whether its doors have been closed for long. A member that stopped in a minority goes on
+        by itself; but one that was cut off from some of the others alone may never do. Only one
+        that was open since it started: who starts has to wait for the others."""
+        if self._answers():
+            self._answered = time.monotonic()
+        return bool(self._answered) and time.monotonic() - self._answered > STUCK_SECONDS
 
     def part(self) -> int:
         """Nobody is sent to one member: clients know all of them and change by themselves."""
