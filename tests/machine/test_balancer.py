@@ -22,7 +22,7 @@ from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
 from tests.contract.sshd import free_port
 
 IMAGE = "localhost/cloudwright/haproxy:2026.2"
-SLOW_SECONDS = 2.0
+SLOW_SECONDS = 5.0
 CONFIG = """\
 global
     stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners
