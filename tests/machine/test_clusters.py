@@ -206,6 +206,7 @@ def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters
         [on] = clusters.ready(*sides)
         [aside] = set(sides) - {on}
         assert f"steps aside, {on}, witness go on" in clusters.on(aside, says, check=False)
+        assert clusters.on(on, says) == "well\n"
         clusters.write(on, 350, settling=True)
         with pytest.raises(pymysql.OperationalError, match=REFUSED):
             clusters.write(aside, 351)
