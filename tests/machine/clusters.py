@@ -144,6 +144,19 @@ class Clusters:
         _, brace, rest = self.on(host, ask, check=False).partition("{")
         return len(json.loads(brace + rest)["running_nodes"]) if brace else 0
 
+    def whole_queue(self) -> None:
+        """Wait until every member of the queue runs and takes clients."""
+
+        def all_open() -> bool:
+            try:
+                for address in ADDRESSES.values():
+                    socket.create_connection((address, QUEUE_PORT), timeout=3).close()
+            except OSError:
+                return False
+            return self.queue_members("witness") == len(ADDRESSES)
+
+        eventually(all_open, seconds=SECONDS, what="the whole queue")
+
     def publish(self, host: str, *bodies: bytes) -> None:
         """Messages in one queue that every member keeps, each confirmed, through `host`."""
 
