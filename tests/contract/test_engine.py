@@ -34,6 +34,7 @@ def test_a_container_lives(rig: Rig) -> None:
         assert (made.id, made.state, made.exit_code) == (id, "created", None)
         assert made.started_at is None
         assert made.restarts == 0
+        assert made.pid == 0
         await engine.start(NAME)
         seen = await engine.inspect(NAME)
         assert seen.running
@@ -41,11 +42,12 @@ def test_a_container_lives(rig: Rig) -> None:
         assert seen.image == IMAGE
         assert seen.labels == {**rigs.IMAGE_LABELS, "mine": "yes"}
         assert seen.started_at is not None
+        assert seen.pid > 0
         if rig.name != "fake":
             assert abs(datetime.now(UTC) - seen.started_at) < timedelta(minutes=1)
         assert await engine.inspect(id) == seen
         [listed] = [c for c in await engine.containers() if c.name == NAME]
-        assert listed == replace(seen, started_at=None, status_text=listed.status_text)
+        assert listed == replace(seen, started_at=None, pid=0, status_text=listed.status_text)
         assert listed.status_text
 
     go(rig, test)

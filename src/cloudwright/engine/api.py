@@ -88,7 +88,8 @@ class ContainerState:
 
     `exit_code`, `started_at` and `restarts` (how often the engine started it again, as its policy
     says) are known from `inspect`; `containers` knows the code of an ended container, and leaves
-    `started_at` None. `status_text` is the engine's own words.
+    `started_at` None. `status_text` is the engine's own words. `pid` is the number of its first
+    process on the host, also only from `inspect`; 0 when it does not run.
     """
 
     name: str
@@ -101,6 +102,7 @@ class ContainerState:
     started_at: datetime | None = None
     restarts: int = 0
     status_text: str = ""
+    pid: int = 0
 
     @property
     def running(self) -> bool:

@@ -393,6 +393,7 @@ class FakeEngine:
             exit_code=container.exit_code,
             started_at=started,
             restarts=container.restarts if inspected else 0,
+            pid=1 if inspected and container.state in ("running", "paused") else 0,
             status_text=container.state,
         )
 

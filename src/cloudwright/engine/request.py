@@ -100,6 +100,7 @@ def inspected_state(item: dict[str, Any]) -> ContainerState:
         started_at=started,
         restarts=int(item.get("RestartCount") or 0),
         status_text=str(state.get("Error") or word),
+        pid=int(state.get("Pid") or 0),
     )
 
 

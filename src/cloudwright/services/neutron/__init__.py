@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import BACKEND_OFFSET
-from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT, NORTHBOUND_PORT
 from cloudwright.declare.reload import MUTABLE
@@ -11,6 +10,7 @@ from cloudwright.declare.rollout import Recount
 from cloudwright.declare.service import (
     Api,
     CommandHealth,
+    ConnectedHealth,
     Container,
     Database,
     HttpHealth,
@@ -88,7 +88,7 @@ service = Service(
             files=worker_files,
             reload=MUTABLE,
             tls=Tls(owner="neutron"),
-            health=connected(NORTHBOUND_PORT),
+            health=ConnectedHealth(port=NORTHBOUND_PORT),
             waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
             # After the API: both make what is missing in OVN as they start.
             needs=("@neutron-api",),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import BACKEND_OFFSET, At
-from cloudwright.declare.health import connected
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT, QUEUE_PORT
 from cloudwright.declare.reload import MUTABLE
 from cloudwright.declare.service import (
     Api,
+    ConnectedHealth,
     Container,
     HttpHealth,
     Mount,
@@ -101,7 +101,7 @@ service = Service(
             command="nova-scheduler",
             files=conf.control_files,
             reload=MUTABLE,
-            health=connected(QUEUE_PORT),
+            health=ConnectedHealth(port=QUEUE_PORT),
             waits=control_waits,
             needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
         ),
@@ -111,7 +111,7 @@ service = Service(
             command="nova-conductor",
             files=cells.conductor_files,
             reload=MUTABLE,
-            health=connected(QUEUE_PORT),
+            health=ConnectedHealth(port=QUEUE_PORT),
             waits=control_waits,
             needs=CONTROL_NEEDS + PLACEMENT_NEEDS,
         ),
@@ -142,7 +142,7 @@ service = Service(
                 Mount(source="/lib/modules", target="/lib/modules", read_only=True),
             ),
             privileged="makes taps and attaches disks of instances",
-            health=connected(QUEUE_PORT),
+            health=ConnectedHealth(port=QUEUE_PORT),
             stop_seconds=180,
             waits=compute_waits,
             needs=("@nova-libvirt", "@openvswitch-vswitchd", "nova-conductor", *PLACEMENT_NEEDS),

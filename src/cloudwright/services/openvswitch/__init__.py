@@ -8,12 +8,12 @@ from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import SOUTHBOUND_PORT
 from cloudwright.declare.service import (
-    CommandHealth,
     Container,
     File,
     Files,
     Mount,
     Service,
+    SocketHealth,
     SwitchSettings,
     Volume,
     runtime,
@@ -24,7 +24,6 @@ from cloudwright.services.openvswitch.scripts import (
     DATABASE_START,
     FAREWELL,
     KERNEL,
-    SOCKET,
     SWITCH_START,
     TUNNEL,
     USERSPACE,
@@ -120,7 +119,7 @@ service = Service(
             files=database_files,
             volumes=(Volume(name="openvswitch_db", path="/var/lib/openvswitch"),),
             mounts=(RUN,),
-            health=CommandHealth(command=("ovsdb-client", "list-dbs", SOCKET)),
+            health=SocketHealth(path=f"{RUN.source}/db.sock", method="list_dbs"),
         ),
         Container(
             name="openvswitch-vswitchd",
@@ -129,9 +128,7 @@ service = Service(
             files=switch_files,
             mounts=(RUN, Mount(source="/lib/modules", target="/lib/modules", read_only=True)),
             privileged="loads the kernel's datapath, or makes taps and reads cards in user space",
-            health=CommandHealth(
-                command=("ovs-appctl", "-t", "/run/openvswitch/ovs-vswitchd.ctl", "version")
-            ),
+            health=SocketHealth(path=f"{RUN.source}/ovs-vswitchd.ctl", method="version"),
             farewell=FAREWELL,
             needs=("@openvswitch-db-server",),
         ),

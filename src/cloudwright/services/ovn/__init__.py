@@ -10,11 +10,11 @@ from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum, Recount
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
-    CommandHealth,
     Container,
     File,
     Files,
     Service,
+    SocketHealth,
     Volume,
     runtime,
 )
@@ -101,7 +101,6 @@ def northd_files(at: At) -> Files:
 
 
 def _database(kind: str, database: str) -> Container:
-    status = f"ovs-appctl -t /run/ovn/ovn{kind}_db.ctl cluster/status {database}"
     return Container(
         name=f"ovn-{kind}-db",
         role=VOTERS,
@@ -110,7 +109,12 @@ def _database(kind: str, database: str) -> Container:
         volumes=(Volume(name=f"ovn_{kind}_db", path=f"/var/lib/openvswitch/ovn-{kind}"),),
         mounts=(RUN,),
         # A member that knows its leader takes writes; an open port alone says nothing.
-        health=CommandHealth(command=("sh", "-c", f"{status} | grep -q '^Leader: [^u]'")),
+        health=SocketHealth(
+            path=f"{RUN.source}/ovn{kind}_db.ctl",
+            method="cluster/status",
+            params=(database,),
+            line="Leader: (?!unknown).+",
+        ),
         rollout=Quorum(speaks="tls"),
         tls=TLS,
         reload=Reload(),
@@ -122,9 +126,8 @@ def _database(kind: str, database: str) -> Container:
     )
 
 
-def _connected(socket: str, question: str) -> CommandHealth:
-    ask = f"ovs-appctl -t /run/ovn/{socket} {question}"
-    return CommandHealth(command=("sh", "-c", f"{ask} | grep -qx connected"))
+def _connected(socket: str, question: str) -> SocketHealth:
+    return SocketHealth(path=f"{RUN.source}/{socket}", method=question, line="connected")
 
 
 def _recount(socket: str, *databases: str) -> Recount:

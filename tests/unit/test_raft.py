@@ -1,0 +1,73 @@
+"""OVSDB's server is asked on its control socket: once for each moment, in whole answers only."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.member import program
+
+raft = program("cloudwright.services.ovn", "raft.py")
+STATUS = """\
+Name: OVN_Northbound
+Cluster ID: 4c5b (4c5bd85c-6e0d-4b43-9c1d-8b1b1d1f8a11)
+Status: cluster member
+Leader: {leader}
+"""
+
+
+def adapter(tmp_path: Path) -> Any:
+    return raft.Adapter(
+        {
+            "name": "a",
+            "database": str(tmp_path / "ovnnb.db"),
+            "database_name": "OVN_Northbound",
+            "schema": "",
+            "raft": {"a": "ssl:10.0.0.1:6643"},
+            "control": str(tmp_path / "ovnnb_db.ctl"),
+        }
+    )
+
+
+def answering(path: Path, *pieces: bytes) -> tuple[threading.Thread, list[object]]:
+    """A server that takes one question and answers it in pieces; what it was asked."""
+    server, asked = socket.socket(socket.AF_UNIX), list[object]()
+    server.bind(str(path))
+    server.listen()
+
+    def serve() -> None:
+        with server, server.accept()[0] as door:
+            asked.append(json.loads(door.recv(4096)))
+            for piece in pieces:
+                door.sendall(piece)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread, asked
+
+
+@pytest.mark.parametrize(("leader", "up"), [("self", True), ("7a3c", True), ("unknown", False)])
+def test_a_member_is_up_that_knows_its_leader(tmp_path: Path, leader: str, up: bool) -> None:
+    result = json.dumps({"id": 0, "result": STATUS.format(leader=leader), "error": None}).encode()
+    thread, asked = answering(tmp_path / "ovnnb_db.ctl", result[:40], result[40:])
+    member = adapter(tmp_path)
+    assert member.is_up() is up
+    assert member.history() == "4c5bd85c-6e0d-4b43-9c1d-8b1b1d1f8a11"
+    thread.join()
+    assert asked == [{"id": 0, "method": "cluster/status", "params": ["OVN_Northbound"]}]
+
+
+@pytest.mark.parametrize("said", [b"", b'{"id":0,"res', b'{"id":0,"result":null,"error":"no"}'])
+def test_a_member_that_says_nothing_of_its_cluster_is_not_up(tmp_path: Path, said: bytes) -> None:
+    thread, _ = answering(tmp_path / "ovnnb_db.ctl", said)
+    assert not adapter(tmp_path).is_up()
+    thread.join()
+
+
+def test_without_a_server_a_member_is_not_up(tmp_path: Path) -> None:
+    assert not adapter(tmp_path).is_up()
