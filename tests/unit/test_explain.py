@@ -54,6 +54,7 @@ def small_blueprint() -> Blueprint:
             host="a",
             action=SetSwitch(
                 container="ovs-vswitchd",
+                socket="/run/db.sock",
                 datapath_type="netdev",
                 bridges={"br-int": ()},
                 external_ids={},

@@ -69,7 +69,12 @@ def test_a_full_disk_matters_to_what_writes_alone() -> None:
         "no space: 3 MiB are free below /etc/cloudwright, and 16 MiB are needed"
     ]
     switch = SetSwitch(
-        container="c", datapath_type="", bridges={}, external_ids={}, other_config={}
+        container="c",
+        socket="/run/db.sock",
+        datapath_type="",
+        bridges={},
+        external_ids={},
+        other_config={},
     )
     step = Step(id="switch@ctl", host="ctl", action=switch)
     assert not texts(full, Planned(step=step, change=Change.ALTER, why=""))

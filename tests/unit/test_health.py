@@ -72,8 +72,8 @@ def ask(path: Path, health: SocketHealth, *pieces: bytes) -> tuple[str | None, b
         ([LED.replace(b"self", b"unknown")], "cluster/status: Name: OVN_Northbound"),
         ([b'{"id":0,"result":null,"error":"no such database\\n"}'], "no such database"),
         ([b'{"id":0,"result":["text"],"error":null}'], "cluster/status: nothing"),
-        ([LED[:30]], "nobody answers"),
-        ([b"SSH-2.0\n"], "nobody answers"),
+        ([LED[:30]], "does not answer: it hung up"),
+        ([b"SSH-2.0\n"], "does not answer: it hung up"),
         ([b'"' + b"a" * (1 << 20) + b"a"], "no JSON"),
     ],
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from cloudwright.errors import HostError
+from cloudwright.execute.host.switch import switch_difference
 from cloudwright.model.cloud import Cloud, Ha
 from cloudwright.model.facts import Facts
 from cloudwright.model.load import read
@@ -13,6 +18,7 @@ from cloudwright.model.overrides import Overrides
 from cloudwright.plan.blueprint import World, make_blueprint
 from cloudwright.plan.steps import SetSwitch
 from cloudwright.services import SERVICES
+from cloudwright.transport.local import LocalHost
 
 TEXT = (Path(__file__).parents[2] / "examples" / "two-sites.yaml").read_text()
 
@@ -45,3 +51,65 @@ def test_who_has_a_bridge_to_the_external_network(ha: Ha) -> None:
     assert (compute.bridges.get("br-ex"), mapping) == (
         (("eth3",), "external:br-ex") if ha == "distributed" else (None, None)
     )
+
+
+HELD = {
+    "Open_vSwitch": [
+        {"external_ids": ["map", [["system-id", "ctl-a"]]], "other_config": ["map", []]}
+    ],
+    "Bridge": [
+        {"name": "br-ex", "datapath_type": "", "ports": ["set", [["uuid", "1"], ["uuid", "2"]]]},
+        {"name": "br-int", "datapath_type": "", "ports": ["uuid", "3"]},
+    ],
+    "Port": [
+        {"_uuid": ["uuid", number], "name": name}
+        for number, name in (("1", "br-ex"), ("2", "eth2"), ("3", "br-int"))
+    ],
+}
+"""The rows of a database, as RFC 7047 writes them."""
+
+
+def difference(path: Path, held: Mapping[str, object] | None, **wanted: object) -> str:
+    """What differs between these rows and an action, the rows being read through a socket."""
+    words = {"datapath_type": "", "bridges": {}, "external_ids": {}, "other_config": {}}
+    action = SetSwitch(container="c", socket=str(path), **(words | wanted))  # type: ignore[arg-type]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = json.loads(await reader.read(4096))
+        assert (asked["method"], asked["params"][0]) == ("transact", "Open_vSwitch")
+        tables = [one["table"] for one in asked["params"][1:]]
+        rows = [{"rows": held[table]} for table in tables] if held else [{"error": "timed out"}]
+        writer.write(json.dumps({"id": asked["id"], "result": rows, "error": None}).encode())
+        writer.close()
+
+    async def both() -> str:
+        async with await asyncio.start_unix_server(answer, path):
+            return await switch_difference(LocalHost("here"), action)
+
+    return asyncio.run(both())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"bridges": {"br-ex": ("eth2",), "br-int": ()}}, ""),
+        ({"external_ids": {"system-id": "ctl-a"}}, ""),
+        ({"external_ids": {"system-id": "b"}}, "external_ids:system-id is ctl-a, not b"),
+        ({"other_config": {"key": "1"}}, "other_config:key is not set, not 1"),
+        ({"bridges": {"br-tunnel": ()}}, "bridge br-tunnel is missing"),
+        ({"bridges": {"br-int": ("eth2",)}}, "bridge br-int lacks port eth2"),
+        (
+            {"bridges": {"br-int": ()}, "datapath_type": "netdev"},
+            "bridge br-int has datapath system",
+        ),
+    ],
+)
+def test_what_a_switch_lacks_is_said(
+    wanted: Mapping[str, object], words: str, tmp_path: Path
+) -> None:
+    assert difference(tmp_path / "db.sock", HELD, **wanted) == words
+
+
+def test_a_switch_that_does_not_answer_is_not_taken_for_right(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="timed out"):
+        difference(tmp_path / "db.sock", None)

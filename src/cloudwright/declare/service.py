@@ -267,11 +267,16 @@ class QueueUser:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SwitchSettings:
-    """What Open vSwitch on a host must hold: bridges, their ports, and keys of its database."""
+    """What Open vSwitch on a host must hold: bridges, their ports, and keys of its database.
+
+    It is read through `socket`, the database's own on the host, and set with the `ovs-vsctl` of
+    `container`, which waits until the switch has done it.
+    """
 
     name: str
     role: str
-    container: str  # the container whose `ovs-vsctl` is used
+    container: str
+    socket: str
     bridges: Callable[[At], Mapping[str, tuple[str, ...]]]  # bridge → its ports
     datapath_type: Callable[[At], str]
     external_ids: Callable[[At], Mapping[str, str]]

@@ -337,6 +337,7 @@ def _switch_steps(service: Service, making: _Making) -> Iterable[Step]:
                 host=host.name,
                 action=SetSwitch(
                     container=switch.container,
+                    socket=switch.socket,
                     datapath_type=switch.datapath_type(at),
                     bridges=dict(switch.bridges(at)),
                     external_ids=dict(switch.external_ids(at)),

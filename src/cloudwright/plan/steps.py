@@ -205,6 +205,7 @@ class SetSwitch:
     """Bridges, ports and keys in the Open vSwitch database of a host."""
 
     container: str
+    socket: str
     datapath_type: str
     bridges: Mapping[str, tuple[str, ...]]
     external_ids: Mapping[str, str]

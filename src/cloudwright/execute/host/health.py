@@ -86,7 +86,7 @@ async def _connected(host: Host, engine: Engine, container: str, port: int) -> s
 
 
 async def _socket(host: Host, health: SocketHealth) -> str | None:
-    said = await rpc.call(await host.unix_socket(health.path), health.method, health.params)
+    said = await rpc.call(host, health.path, health.method, health.params)
     lines = said.splitlines() if isinstance(said, str) else []
     if not health.line or any(re.fullmatch(health.line, line) for line in lines):
         return None

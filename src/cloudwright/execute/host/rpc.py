@@ -6,41 +6,48 @@ import asyncio
 import codecs
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
-from cloudwright.errors import StepFailed
+from cloudwright.errors import HostError
+from cloudwright.transport.host import Host
 
 CHUNK = 65536
 LIMIT = 1 << 20
 """Bytes of the longest answer that is read."""
 
 
-async def call(socket: Path, method: str, params: Sequence[str] = ()) -> object:
-    """The result of one JSON-RPC 1.0 call, as RFC 7047 (section 4) and unixctl have it: objects
-    follow each other on the connection without any frame.
+async def call(host: Host, path: str, method: str, params: Sequence[object] = ()) -> object:
+    """The result of one JSON-RPC 1.0 call to who listens at `path` of the host, as RFC 7047
+    (section 4) and unixctl have it: objects follow each other on the connection without any frame.
 
-    Raises OSError where nobody answers, and StepFailed with the daemon's words for an error or an
-    answer that is none. It waits for as long as the caller lets it.
+    Raises HostError where nobody answers, with the daemon's words for an error, and for an answer
+    that is none. It waits for as long as the caller lets it.
     """
-    reader, writer = await asyncio.open_unix_connection(socket)
+    question = {"id": 0, "method": method, "params": list(params)}
     try:
-        writer.write(json.dumps({"id": 0, "method": method, "params": list(params)}).encode())
-        answer = await _answer(reader)
-    finally:
-        writer.close()
-    if error := answer.get("error"):
-        raise StepFailed(f"{method}: {error}".strip())
+        reader, writer = await asyncio.open_unix_connection(await host.unix_socket(path))
+        try:
+            writer.write(json.dumps(question).encode())
+            answer = await _answer(reader)
+        finally:
+            writer.close()
+    except OSError as error:
+        what = f"{path} does not answer: {error.strerror or error}"
+        raise HostError(what, where=host.name) from error
+    if answer is None or answer.get("error"):
+        why = str(answer["error"]).strip() if answer else "no JSON"
+        raise HostError(f"{path} answers to {method}: {why}", where=host.name)
     return answer.get("result")
 
 
-async def _answer(reader: asyncio.StreamReader) -> dict[str, object]:
-    """The first object that is an answer: a database's server also asks whether we live."""
+async def _answer(reader: asyncio.StreamReader) -> dict[str, object] | None:
+    """The first object that is an answer: a database's server also asks whether we live. None for
+    what can be none any more."""
     decoder, text = json.JSONDecoder(), ""
     utf8 = codecs.getincrementaldecoder("utf-8")("replace")
     while len(text) < LIMIT:
         chunk = await reader.read(CHUNK)
         if not chunk:
-            raise ConnectionError("nobody answers")
+            raise ConnectionError("it hung up")
         text += utf8.decode(chunk)
         while text := text.lstrip():
             try:
@@ -50,4 +57,4 @@ async def _answer(reader: asyncio.StreamReader) -> dict[str, object]:
             if isinstance(found, dict) and "method" not in found:
                 return found
             text = text[end:]
-    raise StepFailed("what it answers is no JSON")
+    return None

@@ -1,27 +1,32 @@
-"""The Open vSwitch database of a host, read and set with the `ovs-vsctl` of its container."""
+"""The Open vSwitch database of a host: read through its socket, set with `ovs-vsctl`."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from cloudwright.engine.api import Engine
-from cloudwright.errors import CommandFailed
+from cloudwright.errors import CommandFailed, HostError
+from cloudwright.execute.host import rpc
 from cloudwright.plan.steps import SetSwitch
+from cloudwright.transport.host import Host
+
+ANSWER_SECONDS = 5.0
+DATABASE = "Open_vSwitch"
+COLUMNS = {
+    "Open_vSwitch": ["external_ids", "other_config"],
+    "Bridge": ["name", "datapath_type", "ports"],
+    "Port": ["_uuid", "name"],
+}
+"""What is read, table by table: ovs-vswitchd.conf.db(5)."""
 
 
-async def switch_difference(engine: Engine, action: SetSwitch) -> str:
-    """What differs from the action, in words; empty when nothing does."""
-    keys, bridges, ports = await _tables(
-        engine,
-        action,
-        {
-            "Open_vSwitch": "external_ids,other_config",
-            "Bridge": "name,datapath_type,ports",
-            "Port": "_uuid,name",
-        },
-    )
+async def switch_difference(host: Host, action: SetSwitch) -> str:
+    """What differs from the action, in words; empty when nothing does. Raises HostError where the
+    database does not answer."""
+    keys, bridges, ports = await _tables(host, action)
     root = keys[0] if keys else {}
     for column, wanted in (
         ("external_ids", action.external_ids),
@@ -67,21 +72,22 @@ def _set(column: str, pairs: Mapping[str, str]) -> list[str]:
     return argv
 
 
-async def _tables(
-    engine: Engine, action: SetSwitch, columns: Mapping[str, str]
-) -> list[list[dict[str, Any]]]:
-    """The rows of each table, all of one moment: one command is one transaction."""
-    argv = ["ovs-vsctl", "--timeout=5", "--format=json"]
-    for table, wanted in columns.items():
-        argv += ["--", f"--columns={wanted}", "list", table]
-    done = await engine.exec(action.container, argv)
-    if done.exit_code:
-        raise CommandFailed("ovs-vsctl list", done.exit_code, done.output, where=action.container)
-    answers = [json.loads(line) for line in done.output.splitlines() if line]
-    return [
-        [dict(zip(answer["headings"], row, strict=True)) for row in answer["data"]]
-        for answer in answers
+async def _tables(host: Host, action: SetSwitch) -> list[list[dict[str, Any]]]:
+    """The rows of each table, all of one moment: one transaction (RFC 7047, 4.1.3)."""
+    asked = [
+        {"op": "select", "table": table, "where": [], "columns": columns}
+        for table, columns in COLUMNS.items()
     ]
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            said = await rpc.call(host, action.socket, "transact", [DATABASE, *asked])
+    except TimeoutError:
+        what = f"{action.socket} does not answer within {ANSWER_SECONDS:g} s"
+        raise HostError(what, where=host.name) from None
+    answers: list[dict[str, Any]] = said if isinstance(said, list) else []
+    if len(answers) != len(asked) or not all("rows" in answer for answer in answers):
+        raise HostError(f"{action.socket} answers {said}", where=host.name)
+    return [answer["rows"] for answer in answers]
 
 
 def _uuids(value: list[Any]) -> list[str]:

@@ -89,8 +89,10 @@ async def _host(
             case _:
                 pass
     well = [s for s in own if s.id in seen and seen[s.id].digest == s.digest]
-    seen.update(await _forged(engine, cloud, well))
-    seen.update(await _switches(fleet, name, own, ours))
+    forged, switches = await asyncio.gather(
+        _forged(engine, cloud, well), _switches(fleet, name, own, ours)
+    )
+    seen.update(forged | switches)
     strays = tuple(
         (name, c.name)
         for c in ours.values()
@@ -150,6 +152,6 @@ async def _switches(
         container = running.get(step.action.container)
         if container is None or not container.running:
             continue
-        why = await switch_difference(fleet.engine(name), step.action)
+        why = await switch_difference(fleet.host(name), step.action)
         seen[step.id] = Seen(digest=DRIFTED, why=why) if why else Seen(digest=step.digest)
     return seen

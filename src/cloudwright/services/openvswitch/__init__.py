@@ -35,6 +35,8 @@ ROLE = "network+compute"
 RUN = runtime("openvswitch")
 """Its sockets: for the database, and for the flows of each bridge."""
 
+DATABASE_SOCKET = f"{RUN.source}/db.sock"
+
 EXTERNAL_BRIDGE = "br-ex"
 TUNNEL_BRIDGE = "br-tunnel"
 
@@ -119,7 +121,7 @@ service = Service(
             files=database_files,
             volumes=(Volume(name="openvswitch_db", path="/var/lib/openvswitch"),),
             mounts=(RUN,),
-            health=SocketHealth(path=f"{RUN.source}/db.sock", method="list_dbs"),
+            health=SocketHealth(path=DATABASE_SOCKET, method="list_dbs"),
         ),
         Container(
             name="openvswitch-vswitchd",
@@ -138,6 +140,7 @@ service = Service(
             name="settings",
             role=ROLE,
             container="openvswitch-vswitchd",
+            socket=DATABASE_SOCKET,
             bridges=bridges,
             datapath_type=datapath_type,
             external_ids=external_ids,
