@@ -160,23 +160,26 @@ class Tool:
         return done.stdout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Instance:
-    """The one that `smoke --keep` leaves."""
+    """The one that `smoke --keep` leaves. Its address is asked for once: it is reached, or not,
+    whether the cloud's API answers or not."""
 
     cloud: Tool
+    address: str = ""
 
     def says(self, command: str) -> str:
         """What a command prints in it; empty while it lets nobody in."""
-        rows = self.cloud.openstack("floating", "ip", "list")
+        if not self.address:
+            for row in self.cloud.openstack("floating", "ip", "list"):
+                self.address = row["Floating IP Address"]
+        if not self.address:
+            return ""
         smoke = self.cloud.state / "smoke"
         argv = ["ssh", "-i", str(smoke / "id_ed25519"), "-o", "BatchMode=yes"]
         argv += ["-o", "ConnectTimeout=5", "-o", f"UserKnownHostsFile={smoke / 'known_hosts'}"]
-        for row in rows:
-            argv += [f"cloud@{row['Floating IP Address']}", command]
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-            return done.stdout.strip()
-        return ""
+        argv += [f"cloud@{self.address}", command]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
