@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudwright.execute.simulated import SimulatedWorld
-from cloudwright.plan.certificates import in_use
 from cloudwright.plan.difference import Observed
+from cloudwright.plan.generations import in_use
 from cloudwright.plan.steps import ReadAgain, RunContainer, WriteFiles
 from tests.simulated.fleet import (
     Wanted,

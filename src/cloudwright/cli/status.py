@@ -36,7 +36,7 @@ async def _status(path: Path, as_json: bool) -> int:
     from cloudwright.execute.look.status import held_out_in, status_of
     from cloudwright.execute.session import open_session
     from cloudwright.model.renewal import first_to_end
-    from cloudwright.plan.certificates import in_use
+    from cloudwright.plan.generations import in_use
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
