@@ -23,7 +23,7 @@ from cloudwright.execute.host.config import look, started_command, write_config
 from cloudwright.execute.host.container import spec_of
 from cloudwright.execute.host.fleet import Fleet, open_fleet
 from cloudwright.execute.host.judge import container_seen, files_seen
-from cloudwright.execute.look.survey import survey
+from cloudwright.execute.look.survey import holdings, survey
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud, Ssh
@@ -99,7 +99,7 @@ def _writes(step: object) -> bool:
 
 async def declared(fleet: Fleet, cloud: Cloud) -> Blueprint:
     """All that must exist, from the facts of the real hosts."""
-    found = await survey(fleet, cloud, {})
+    found = await survey(fleet, cloud, holdings(fleet, cloud, {}))
     return make_blueprint(
         cloud,
         SERVICES,

@@ -77,6 +77,7 @@ async def apply_now(
                     click.echo("nothing was touched")
                     return DECLINED
                 # Whoever was asked may have taken an hour over it.
+                session.look_again()
                 proposal = await propose_again(session, proposal.contract)
             await _do(session, proposal, plain, reason)
         raise_if_lost(session.fleet.lost)

@@ -10,7 +10,7 @@ from pathlib import Path
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import CloudError, Missing, Unreachable
 from cloudwright.execute.host.fleet import open_fleet
-from cloudwright.execute.look.survey import survey
+from cloudwright.execute.look.survey import holdings, survey
 from cloudwright.execute.session import STATE_DIRECTORY, read_cloud
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
@@ -109,7 +109,7 @@ async def _facts(path: Path, cloud: Cloud, host: str) -> Facts:
     """What the host is; no other one need be there."""
     alone = replace(cloud, hosts=(cloud.host(host),))
     async with open_fleet(alone, path.resolve().parent / STATE_DIRECTORY / "lab") as fleet:
-        return (await survey(fleet, alone, {})).facts[host]
+        return (await survey(fleet, alone, holdings(fleet, alone, {}))).facts[host]
 
 
 def _nearest(word: str, known: Sequence[str], else_say: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
 from cloudwright.model.renewal import generations
-from cloudwright.operations.deliver import deliver
+from cloudwright.operations.deliver import Holdings, deliver
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
 from cloudwright.plan.changes import Sources
 from cloudwright.plan.checks import check
@@ -54,6 +54,7 @@ class Session:
     """The container images of this machine when the session began."""
     warnings: tuple[Problem, ...] = ()
     """What `check` would warn of."""
+    _held: list[Holdings] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -69,7 +70,7 @@ class Session:
         """What the hosts are: facts and images; which certificates it is time to renew, and which
         key of each ring is in use."""
         found, kept, rings = await asyncio.gather(
-            survey(self.fleet, self.cloud, self.images),
+            survey(self.fleet, self.cloud, self.holdings()),
             asyncio.to_thread(self.vault.certificates),
             asyncio.to_thread(self._rings),
         )
@@ -113,10 +114,20 @@ class Session:
         async with changing(self.ledger, record, self.state / RUNS, say, seen) as change:
             yield change
 
+    async def holdings(self) -> Holdings:
+        """The container images here and on the hosts. They are looked for once until something is
+        changed or `look_again`: an engine takes 0.2 s of CPU to list them."""
+        if not self._held:
+            self._held.append(await holdings(self.fleet, self.cloud, self.images))
+        return self._held[0]
+
+    def look_again(self) -> None:
+        """Believe nothing that was found so far: time has gone by."""
+        self._held.clear()
+
     async def delivery(self, hosts: Sequence[str] = ()) -> tuple[Blueprint, Plan]:
         """What brings the images of this machine to the hosts (all, or these) that lack some."""
-        images = await holdings(self.fleet, self.cloud, self.images)
-        return deliver(self.cloud, self.services, images, hosts)
+        return deliver(self.cloud, self.services, await self.holdings(), hosts)
 
     async def execute(self, change: Change, blueprint: Blueprint, plan: Plan, tell: Tell) -> None:
         """Do the plan as part of a change; journal and logs go to that run's directory.
@@ -124,6 +135,7 @@ class Session:
         Raises UnsafePlan or Missing, with nothing touched, for a plan that must not be done.
         """
         check(plan, blueprint)
+        self.look_again()
         change.outcome = await run_plan(
             self.fleet, self.cloud, blueprint, plan, self.vault, tell, change.directory
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from cloudwright.errors import HostError
 from cloudwright.execute.host import kvm
@@ -34,12 +34,12 @@ LocalImages = Mapping[str, str]
 """Reference → id of the cloud's container images on this machine."""
 
 
-async def survey(fleet: Fleet, cloud: Cloud, local: LocalImages) -> World:
+async def survey(fleet: Fleet, cloud: Cloud, looked: Awaitable[Holdings]) -> World:
     """Facts and images of every host that was reached, all at once; HostError names one that did
-    not answer."""
+    not answer. `looked` is who says what images there are."""
     names = [host.name for host in cloud.hosts if host.name in fleet.members]
     images, answers = await asyncio.gather(
-        holdings(fleet, cloud, local), asyncio.gather(*(_answers(fleet, name) for name in names))
+        looked, asyncio.gather(*(_answers(fleet, name) for name in names))
     )
     probe = images.ids.get(image_reference(cloud, "nova-libvirt"), "")
     # Where the image is not yet, KVM is not tried: what was found once is kept on the host.
