@@ -16,12 +16,18 @@ from cloudwright.declare.service import (
     runtime,
 )
 
+# Nova's threads share one connection, and many ask at once while instances start slowly. Beyond
+# the limit of requests libvirtd stops reading from it, so from its answers to "are you alive?",
+# too; then it hangs up, and all that was being started fails. A socket of this host needs no such
+# question: the kernel says when the other side is gone. Source: the comments of libvirtd.conf.
 LIBVIRTD_CONF = """\
 unix_sock_group = "nova"
 unix_sock_rw_perms = "0770"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 log_outputs = "2:stderr"
+max_client_requests = 100
+keepalive_interval = -1
 """
 
 # What libvirt notes of running instances is of one boot: then all of them are gone.
@@ -43,6 +49,22 @@ CONTRACT_START = """\
 #!/bin/sh
 virtlogd &
 exec libvirtd --listen
+"""
+
+# QEMU is nova here, and /dev/kvm is root's, or a group's of the host. Shut out, instances cannot
+# use it; and libvirt, which asked QEMU what it can do when that still was root, takes the answer
+# for out of date and asks anew, for seconds, before it starts anything.
+OPEN_KVM = """\
+if [ -c /dev/kvm ]; then
+    gid=$(stat -c %g /dev/kvm)
+    if [ "$gid" -eq 0 ]; then
+        chgrp nova /dev/kvm  # no udev has been here
+    elif ! id -G nova | tr ' ' '\\n' | grep -qx "$gid"; then
+        getent group "$gid" >/dev/null || groupadd --gid "$gid" kvm-of-host
+        usermod --append --groups "$(getent group "$gid" | cut -d: -f1)" nova
+    fi
+    chmod g+rw /dev/kvm
+fi
 """
 
 # Instances outlive this container: QEMU writes the console's log itself (a log daemon would die
@@ -95,6 +117,7 @@ service = Service(
         ),
         users=("nova", "qemu", "libvirt"),
         programs={"kolla_nova_libvirt_start": CONTRACT_START},
+        start=OPEN_KVM,
     ),
     containers=(
         Container(

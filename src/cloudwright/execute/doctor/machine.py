@@ -19,6 +19,7 @@ PACKAGES = {
     "mmdebstrap": "makes Debian trees without a registry",
     "iproute2": "makes the bridges and cables of a lab",
     "ethtool": "has checksums finished before the switch in user space reads a packet",
+    "iputils-ping": "asks instances, and hosts that shall be dead, for an answer",
     "openssh-client": "logs in to what was built",
     "mtools": "fills the tiny guest's disk",
     "syslinux": "starts the tiny guest",

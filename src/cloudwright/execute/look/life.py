@@ -11,9 +11,12 @@ from cloudwright.model.cloud import Cloud
 from cloudwright.transport.host import Host
 
 KNOCK = (
-    "timeout 3 bash -c ': </dev/tcp/{address}/{port}' 2>/dev/null || "
+    "said=$(LC_ALL=C timeout 3 bash -c ': </dev/tcp/{address}/{port}' 2>&1) && exit 0; "
+    "case $said in *'Connection refused'*) exit 0;; esac; "
     "ping -c 1 -W 2 {address} >/dev/null 2>&1"
 )
+"""To refuse a connection takes a living host, too; and there are hosts without `ping`."""
+
 KNOCK_SECONDS = 10.0
 
 

@@ -88,7 +88,8 @@ async def ping(address: str, gateway: Host) -> str:
     raise StepFailed(
         f"{address} did not answer to ping within {PING_SECONDS} s",
         why="neither from this machine nor from " + gateway.name,
-        hint="`cloudwright logs ovn-controller` and `openstack port list` say more",
+        hint="is there a `ping` here? "
+        "`cloudwright logs ovn-controller` and `openstack port list` say more",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare import ini, oslo
 from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.library import LIBRARY, library
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.service import File, Files
 from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
@@ -133,16 +134,6 @@ def ml2_conf(at: At) -> ini.Ini:
     }
 
 
-# Neutron reads its policy at the first request, without a lock: requests that come meanwhile find
-# no rules and are refused.
-APPLICATION = """\
-from neutron import policy
-from neutron.wsgi.api import application
-
-policy.init()
-"""
-
-
 def _databases(at: At) -> dict[str, ini.Value]:
     """Where OVN's databases are; a dead member is noticed within five seconds.
     With these files we are known to them.
@@ -184,10 +175,10 @@ def api_files(at: At) -> Files:
         user="neutron",
         load_after_fork=True,
         before=("rm -f /tmp/neutron_start_time* /tmp/neutron_first_worker*",),
-        options={"pythonpath": "/etc/cloudwright"},
+        options={"pythonpath": LIBRARY},
     )
-    application = File(content=APPLICATION, path="/etc/cloudwright/neutron_api.py", mode="0644")
-    return {**worker_files(at), "uwsgi.ini": server, "neutron_api.py": application}
+    programs = library(__package__, "program/neutron_api.py", "program/hash_ring.py")
+    return {**worker_files(at), **programs, "uwsgi.ini": server}
 
 
 def agent_files(at: At) -> Files:

@@ -132,7 +132,7 @@ service = Service(
         Container(
             name="nova-compute",
             role="compute",
-            command="nova-compute",
+            command=conf.COMPUTE_COMMAND,
             files=conf.compute_files,
             volumes=(Volume(name="nova_compute", path="/var/lib/nova"),),
             mounts=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudwright.declare import ini, oslo
 from cloudwright.declare.at import At
+from cloudwright.declare.library import LIBRARY, library
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
 from cloudwright.declare.service import File, Files
 from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
@@ -151,9 +152,15 @@ def control_files(at: At) -> Files:
     return {"nova.conf": File(content=control_conf(at), path=CONF, owner="nova", options=OPTIONS)}
 
 
+COMPUTE_COMMAND = f"python3 {LIBRARY}/nova_compute.py"
+
+
 def compute_files(at: At) -> Files:
-    """The file of nova-compute."""
-    return {"nova.conf": File(content=compute_conf(at), path=CONF, owner="nova", options=OPTIONS)}
+    """What nova-compute is told, and the program that it is started by."""
+    return {
+        "nova.conf": File(content=compute_conf(at), path=CONF, owner="nova", options=OPTIONS),
+        **library(__package__, "program/nova_compute.py"),
+    }
 
 
 def api_files(at: At) -> Files:
