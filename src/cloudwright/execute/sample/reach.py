@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,11 +86,11 @@ async def ping(address: str, gateway: Host) -> str:
         if done.status == 0:
             return gateway.name
         await asyncio.sleep(POLL_SECONDS)
+    here = "from this machine" if shutil.which("ping") else "from this machine (it has no `ping`)"
     raise StepFailed(
         f"{address} did not answer to ping within {PING_SECONDS} s",
-        why="neither from this machine nor from " + gateway.name,
-        hint="is there a `ping` here? "
-        "`cloudwright logs ovn-controller` and `openstack port list` say more",
+        why=f"neither {here} nor from {gateway.name}",
+        hint="`cloudwright logs ovn-controller` and `openstack port list` say more",
     )
 
 
