@@ -52,8 +52,8 @@ exec libvirtd --listen
 """
 
 # QEMU is nova here, and /dev/kvm is root's, or a group's of the host. Shut out, instances cannot
-# use it; and libvirt, which asked QEMU what it can do when that still was root, takes the answer
-# for out of date and asks anew, for seconds, before it starts anything.
+# use it; and libvirt, which had found KVM as it probed QEMU, takes that for out of date ("not
+# available now") and probes anew, for seconds, before it starts anything.
 OPEN_KVM = """\
 if [ -c /dev/kvm ]; then
     gid=$(stat -c %g /dev/kvm)
