@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,15 @@ NETWORK = "10.74."
 
 @pytest.fixture(scope="session")
 def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
-    """`examples/two-sites.yaml` applied to five empty lab hosts."""
-    tool = Tool(tmp_path_factory.mktemp("two-sites"), name="two-sites")
+    """`examples/two-sites.yaml` applied to five empty lab hosts; for who works on these tests, in
+    a directory of his own, where it stays."""
+    kept = os.environ.get("CLOUDWRIGHT_TEST_TWO_SITES")
+    directory = Path(kept) if kept else tmp_path_factory.mktemp("two-sites")
+    directory.mkdir(parents=True, exist_ok=True)
+    tool = Tool(directory, name="two-sites")
     tool.cloud.write_text(EXAMPLE.read_text().replace("10.66.", NETWORK))
-    remove_labs_in(f"{NETWORK}0.")
+    if not tool.state.exists():
+        remove_labs_in(f"{NETWORK}0.")
     tool.run("doctor", "--fix")
     tool.run("images", "build")
     try:
@@ -28,4 +34,5 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
         tool.run("apply", "--yes")
         yield tool
     finally:
-        tool.run("lab", "down", "--data")
+        if not kept:
+            tool.run("lab", "down", "--data")

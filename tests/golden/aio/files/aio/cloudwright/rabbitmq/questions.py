@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
 import secrets
-import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +14,9 @@ from agreement import Told
 
 ASK_SECONDS = 1.0
 """A member that does not answer for this long is asked again, and is not there meanwhile."""
+
+LONGEST = 64 * 1024
+"""Bytes of an answer; more is not read."""
 
 
 def seal(secret: bytes, nonce: str, body: bytes) -> str:
@@ -24,19 +27,21 @@ def seal(secret: bytes, nonce: str, body: bytes) -> str:
 def ask(address: str, secret: bytes) -> Told | None:
     """What the member at `address` (host:port) tells; None when it does not, or not truly."""
     nonce = secrets.token_hex(16)
-    request = urllib.request.Request(f"http://{address}/member", headers={"X-Nonce": nonce})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # urllib would load the machine's certificate store for each question, for half of our time.
+    line = http.client.HTTPConnection(address, timeout=ASK_SECONDS)
     try:
-        with opener.open(request, timeout=ASK_SECONDS) as answer:
-            body = answer.read(64 * 1024)
-            proof = answer.headers.get("X-Seal", "")
+        line.request("GET", "/member", headers={"X-Nonce": nonce})
+        answer = line.getresponse()
+        body, proof = answer.read(LONGEST), answer.headers.get("X-Seal", "")
         if not hmac.compare_digest(proof, seal(secret, nonce, body)):
             return None
         data = json.loads(body)
         lists = {key: tuple(data.get(key, ())) for key in ("view", "left")} if data else {}
         return Told(**{**data, **lists}) if data else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
         return None
+    finally:
+        line.close()
 
 
 def ask_all(addresses: Mapping[str, str], secret: bytes) -> list[Told]:
