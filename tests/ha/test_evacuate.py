@@ -113,7 +113,11 @@ def test_instances_of_a_dead_site_come_up_in_the_other(booted: Tool, tmp_path: P
     )
     assert cloud.at(LOST, GUESTS) == ""
     assert server(cloud)["Host"] == "cmp-b"
-    assert says(cloud, after, "echo there") == "there"
+    eventually(
+        lambda: says(cloud, after, "echo there") == "there",
+        seconds=SECONDS,
+        what="the instance, whose gateway may have moved back",
+    )
     cloud.await_whole()
     assert cloud.json("status")["held_out"] == []
     cloud.openstack_do("server", "group", "delete", SECOND)

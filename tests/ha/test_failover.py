@@ -1,4 +1,4 @@
-"""A site that is alone goes on when a person says so, and the others come back to what it wrote."""
+"""A site that is alone goes on when a person says so; the others come back to what it wrote."""
 
 from __future__ import annotations
 

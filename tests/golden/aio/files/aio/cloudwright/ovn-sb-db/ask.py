@@ -13,13 +13,14 @@ from dataclasses import asdict
 import agent
 import statements
 from agreement import whole
+from questions import ask_each
 
 
 def main(words: list[str]) -> int:
     """Do what `words` say; the status to exit with."""
     settings = json.loads((agent.HERE / "member.json").read_text())
     secret = settings["secret"].encode()
-    told = {n: agent.ask(a, secret) for n, a in settings["members"].items()}
+    told = ask_each(settings["members"], secret)
     adapter = agent.load_adapter(str(agent.HERE / "adapter.py"), settings)
     own = told[settings["name"]]
     if words[:1] == ["state"]:

@@ -33,9 +33,9 @@ AGAIN_SECONDS = 15
 DONE = "done"
 
 # Each queue that is here goes on alone: all side by side, since each one tries for some seconds to
-# reach the dead (57 s for 14 queues one by one). Streams do not: one whose writer was lost or stopped in
-# the same moment may never get another (rabbitmq-server issue 16822), so none is kept; and no
-# queue of which only the dead had a copy.
+# reach the dead (57 s for 14 queues one by one). Streams do not: one whose writer was lost or
+# stopped in the same moment may never get another (rabbitmq-server issue 16822), so none is kept;
+# and no queue of which only the dead had a copy.
 ALONE = """
 [ok = rabbit_db_cluster:forget_member(N, false) || N <- rabbit_nodes:list_members(), N =/= node()],
 Shrink = fun(Q) ->

@@ -44,8 +44,14 @@ def ask(address: str, secret: bytes) -> Told | None:
         line.close()
 
 
-def ask_all(addresses: Mapping[str, str], secret: bytes) -> list[Told]:
-    """What those of `addresses` that answer tell, asked side by side."""
+def ask_each(addresses: Mapping[str, str], secret: bytes) -> dict[str, Told | None]:
+    """What each of `addresses` tells, asked side by side: the dead cost no time of the others."""
     with ThreadPoolExecutor(max_workers=max(1, len(addresses))) as pool:
         answers = pool.map(lambda a: ask(a, secret), addresses.values())
-        return [t for t in answers if t is not None and t.name in addresses]
+        return dict(zip(addresses, answers, strict=True))
+
+
+def ask_all(addresses: Mapping[str, str], secret: bytes) -> list[Told]:
+    """What those of `addresses` that answer tell."""
+    told = ask_each(addresses, secret).values()
+    return [t for t in told if t is not None and t.name in addresses]
