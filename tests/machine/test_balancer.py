@@ -6,6 +6,7 @@ import contextlib
 import errno
 import http.server
 import os
+import re
 import subprocess
 import threading
 import time
@@ -23,6 +24,12 @@ from tests.contract.sshd import free_port
 
 IMAGE = "localhost/cloudwright/haproxy:2026.2"
 SLOW_SECONDS = 5.0
+BUSY_SECONDS = 8.0
+"""More than a check may take."""
+CLOUD = Path(__file__).parents[1] / "golden/two-sites/files/ctl-b/cloudwright/haproxy/haproxy.cfg"
+PARTS = re.compile(
+    r"(?m)^defaults$[\s\S]*?(?=^frontend)|^(?:listen|backend) placement-api[\s\S]*?(?=\n\n)"
+)
 CONFIG = """\
 global
     stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners
@@ -79,6 +86,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/slow":
             time.sleep(SLOW_SECONDS)  # a request that takes its time
+        if self.path == "/busy":
+            time.sleep(BUSY_SECONDS)
         self.send_response(200)
         self.end_headers()
         assert isinstance(self.server, Server)
@@ -148,15 +157,25 @@ def until(rig: Rig, wanted: set[str]) -> None:
     raise TimeoutError(f"not {wanted} alone answer")
 
 
-def until_busy(rig: Rig, count: int) -> None:
-    """Wait until so many backends have a request."""
+def rows(rig: Rig) -> list[list[str]]:
+    """HAProxy's statistics: a row for each server, in the order of its documentation."""
     ask = "echo 'show stat' | perl -MIO::Socket::UNIX -e '"
     ask += '$s = IO::Socket::UNIX->new("/run/haproxy/admin.sock"); print $s <STDIN>; print <$s>;'
     ask += "'"
+    return [row.split(",") for row in rig.run("sh", "-c", ask).stdout.splitlines()]
+
+
+def status(rig: Rig, server: str) -> str:
+    """What the checks of a server say; empty when there is no such server, or none checks it."""
+    said = [row[17] for row in rows(rig) if row[1:2] == [server] and row[0] == "placement-api"]
+    return said[0] if said else ""
+
+
+def until_busy(rig: Rig, count: int) -> None:
+    """Wait until so many backends have a request."""
     deadline = time.monotonic() + SLOW_SECONDS
     while time.monotonic() < deadline:
-        rows = [row.split(",") for row in rig.run("sh", "-c", ask).stdout.splitlines()]
-        busy = [row[1] for row in rows if row[0] == "some-api" and row[4] == "1"]
+        busy = [row[1] for row in rows(rig) if row[:1] == ["some-api"] and row[4] == "1"]
         if len({"h0", "h1"} & set(busy)) == count:
             return
     raise TimeoutError("the slow requests did not reach the backends")
@@ -202,3 +221,24 @@ def test_a_reload_cuts_no_connection_and_a_wrong_file_changes_nothing(rig: Rig) 
             rig.run("python3", RELOAD_PATH)
         assert "unknown keyword 'nonsense'" in caught.value.stdout
         assert rig.ask() == "h0"
+
+
+def test_who_is_too_busy_for_checks_is_asked_while_nobody_else_is_there(rig: Rig) -> None:
+    """What a cloud's own file says of an API, without TLS and on this machine's ports; the other
+    site is gone."""
+    text = "\n\n".join(PARTS.findall(CLOUD.read_text() + "\n\n"))
+    text = re.sub(r"bind \S+ transparent.*", f"bind 127.0.0.1:{rig.front}", text)
+    text = re.sub(r" ssl verify required ca-file \S+ verifyhost \S+", "", text)
+    text = re.sub(r"(server ctl-a) \S+", rf"\1 127.0.0.1:{rig.ports['h0']}", text)
+    text = re.sub(r"(server ctl-b) \S+", rf"\1 127.0.0.1:{rig.ports['h1']}", text)
+    text = text.replace("GET uri /", "GET uri /busy")
+    head = CONFIG.partition("defaults")[0]
+    (rig.directory / "haproxy.cfg").write_text(f"{head}{text}\n")
+    with backend("h1", rig.ports["h1"]):
+        assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
+        deadline = time.monotonic() + 60
+        while "DOWN" not in status(rig, "ctl-b"):
+            assert time.monotonic() < deadline, status(rig, "ctl-b")
+            time.sleep(0.2)
+        assert "DOWN" in status(rig, "ctl-a")
+        assert rig.ask() == "h1"

@@ -42,6 +42,7 @@ def files(at: At) -> Files:
     configuration = render(
         __name__,
         "haproxy.cfg.j2",
+        here=at.host.name,
         address=at.host.address,
         internal=at.cloud.api.internal,
         external=at.cloud.api.external,
