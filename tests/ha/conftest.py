@@ -36,3 +36,10 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     finally:
         if not kept:
             tool.run("lab", "down", "--data")
+
+
+@pytest.fixture
+def booted(two_sites: Tool) -> Iterator[Tool]:
+    """The cloud, all of whose hosts have power again afterwards, whatever happens."""
+    yield two_sites
+    two_sites.run("lab", "boot", "site:a", "site:w")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,13 +55,6 @@ def says(cloud: Tool, keys: Path, command: str) -> str:
     argv += ["-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=accept-new"]
     argv += ["-o", f"UserKnownHostsFile={keys}", f"cloud@{row['Floating IP Address']}", command]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout.strip()
-
-
-@pytest.fixture
-def booted(two_sites: Tool) -> Iterator[Tool]:
-    """The cloud, whose first site has power again afterwards, whatever happens."""
-    yield two_sites
-    two_sites.run("lab", "boot", "site:a")
 
 
 @pytest.mark.ha

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.cloud.tool import Tool, eventually
@@ -13,13 +11,6 @@ WAIT = ("--wait", str(SECONDS))
 LOST = ("--without", "site:a", "--without", "site:w")
 WORDS = "site:a and site:w are dead"
 BEFORE, SINCE = "before-the-loss", "since-the-loss"
-
-
-@pytest.fixture
-def booted(two_sites: Tool) -> Iterator[Tool]:
-    """The cloud, all of whose hosts have power again afterwards, whatever happens."""
-    yield two_sites
-    two_sites.run("lab", "boot", "site:a", "site:w")
 
 
 def networks(cloud: Tool) -> set[str]:
