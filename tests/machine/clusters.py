@@ -145,7 +145,7 @@ class Clusters:
         return len(json.loads(brace + rest)["running_nodes"]) if brace else 0
 
     def whole_queue(self) -> None:
-        """Wait until every member of the queue runs and takes clients."""
+        """Wait until every member of the queue takes clients and knows of all others."""
 
         def all_open() -> bool:
             try:
@@ -153,7 +153,7 @@ class Clusters:
                     socket.create_connection((address, QUEUE_PORT), timeout=3).close()
             except OSError:
                 return False
-            return self.queue_members("witness") == len(ADDRESSES)
+            return all(self.queue_members(host) == len(ADDRESSES) for host in ADDRESSES)
 
         eventually(all_open, seconds=SECONDS, what="the whole queue")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import random
 import socket
 import ssl
 import subprocess
@@ -13,6 +16,7 @@ import pytest
 from cloudwright.services.selffence import PROGRAM as FENCE
 from tests.cloud.tool import eventually
 from tests.machine.clusters import ADDRESSES, CLUSTERS, MEMBERS, SECONDS, Clusters, clusters
+from tests.machine.injections import Injections
 
 __all__ = ["clusters"]  # the fixture
 
@@ -194,16 +198,19 @@ def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters
     says = f"podman exec self-fence python3 {FENCE} ask"
     sides = ("ctl-a", "ctl-b")
 
+    ready: set[str] = set()
+
     def settled() -> bool:
         """Whether one takes writes, and the other says that it does not."""
-        ready = set(clusters.ready(*sides))
+        ready.clear()
+        ready.update(clusters.ready(*sides))
         aside = {host for host in sides if "steps aside" in clusters.on(host, says, check=False)}
         return len(ready) == len(aside) == 1 and not ready & aside
 
     clusters.tool.run("lab", "cut", "a", "b")
     try:
         eventually(settled, seconds=SECONDS, what="exactly one side")
-        [on] = clusters.ready(*sides)
+        [on] = ready
         [aside] = set(sides) - {on}
         assert f"steps aside, {on}, witness go on" in clusters.on(aside, says, check=False)
         assert clusters.on(on, says) == "well\n"
@@ -237,6 +244,22 @@ def test_a_queue_member_that_keeps_its_doors_closed_is_started_anew(clusters: Cl
     print(f"the member was back {back:.1f} s after it had closed its doors")
     clusters.whole_queue()
     assert b"behind closed doors" in clusters.messages("ctl-b")
+
+
+def test_a_blink_of_the_line_leaves_no_queue_member_apart(clusters: Clusters) -> None:
+    """Too short for anybody to pause: the members reach each other, all doors are open, and the
+    database of who and what there is stays in two halves, for days if nobody looks."""
+    clusters.whole_queue()
+    blink = "[true = erlang:disconnect_node(N) || N <- nodes()]."
+    clusters.on("ctl-b", f"podman exec rabbitmq rabbitmqctl eval '{blink}'")
+    eventually(lambda: clusters.queue_members("ctl-a") == 2, seconds=SECONDS, what="two halves")
+    clusters.publish("ctl-a", b"while apart")
+    back = eventually(
+        lambda: clusters.queue_members("ctl-a") == 3, seconds=SECONDS, what="the member's return"
+    )
+    print(f"one queue again {back:.1f} s after it was seen in two halves")
+    clusters.whole_queue()
+    assert b"while apart" in clusters.messages("ctl-b")
 
 
 def test_who_lags_behind_does_not_go_on_with_the_witness_alone(clusters: Clusters) -> None:
@@ -356,6 +379,16 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
         assert "(after)" in networks
         assert not numbers & _raft_numbers(clusters, host)
     clusters.tool.run("failback", "--wait", str(SECONDS))
+
+
+def test_nothing_acknowledged_is_lost_whatever_fails(clusters: Clusters) -> None:
+    """Kills, freezes, partitions of every kind, full stops, drawn at random, each under load; as
+    many as CLOUDWRIGHT_INJECTIONS says."""
+    seed = int(os.environ.get("CLOUDWRIGHT_SEED", "0")) or random.randrange(1, 2**32)
+    print(f"seed {seed}", flush=True)
+    injections = Injections(clusters=clusters, dice=random.Random(seed))
+    asyncio.run(injections.run(int(os.environ.get("CLOUDWRIGHT_INJECTIONS", "3"))))
+    print(injections.summary())
 
 
 def _raft_numbers(clusters: Clusters, host: str) -> set[str]:

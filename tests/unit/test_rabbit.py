@@ -119,3 +119,15 @@ def test_doors_that_were_open_and_stay_closed_call_for_a_new_start(
     assert one.is_stuck()
     one.command(found=False, anew=False)
     assert not one.is_stuck()
+
+
+def test_who_is_apart_from_others_that_it_reaches_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = adapter(tmp_path)
+    monkeypatch.setattr(one, "_answers", lambda: True)
+    assert not one.is_stuck()
+    (tmp_path / "cloudwright.apart").write_text("['rabbit@10.0.0.2']")  # who looks wrote it
+    assert one.is_stuck()
+    one.command(found=False, anew=False)
+    assert not one.is_stuck()

@@ -76,6 +76,38 @@ Left = [catch case amqqueue:get_type(Q) of
 case [E || E <- Left, E =/= ok] of [] -> done; Errors -> Errors end.
 """
 
+# After a cut Mnesia may never be whole again, with every door open and every node connected: when
+# the line came back before anybody paused (rabbitmq-server issue 17319), or was cut again while a
+# member came back (issue 2175). What is declared on one side is unknown on the other then. The
+# cure is a restart of the side that has fewer members, or of the later name. Who looks lives in
+# the server, where looking costs no process; one look alone may meet a member that comes or goes.
+WATCH = """
+View = fun(N) ->
+    true = erpc:call(N, rabbit, is_running, [], 2000),
+    erpc:call(N, mnesia, system_info, [running_db_nodes], 2000)
+end,
+Rank = fun(N, Seen) -> {{-length(Seen), N}} end,
+Look = fun Look(Times) ->
+    timer:sleep({pause} * 1000),
+    Views = [{{N, V}} || N <- [node() | nodes()], V <- [catch View(N)], is_list(V)],
+    Own = proplists:get_value(node(), Views, []),
+    Before = [N || {{N, V}} <- Views, lists:member(node(), Own), N =/= node(),
+                   not (lists:member(N, Own) andalso lists:member(node(), V)),
+                   Rank(N, V) < Rank(node(), Own)],
+    case Before of
+        [] -> Look(0);
+        _ when Times + 1 < {times} -> Look(Times + 1);
+        _ -> file:write_file("{path}", io_lib:format("~p", [Before])), Look(0)
+    end
+end,
+case whereis(cloudwright_watch) of
+    undefined -> register(cloudwright_watch, spawn(fun() -> Look(0) end));
+    _ -> ok
+end,
+done.
+"""
+WATCH_SECONDS = 5
+WATCH_TIMES = 4
 
 STUCK_SECONDS = 60
 """How long a member may keep its doors closed; those whose line came back after cuts of 12 and
@@ -99,6 +131,8 @@ class Adapter:
         self._history = self.kept / "cloudwright.history"
         self._joining = self.kept / "cloudwright.joining"
         self._alone = self.kept / "cloudwright.alone"
+        self._apart = self.kept / "cloudwright.apart"
+        self._watched = len(self._nodes) == 1
         self._grown = len(self._nodes) == 1
         self._again = 0.0
         self._answered = 0.0
@@ -126,8 +160,9 @@ class Adapter:
             nodes += [self._nodes[name] for name in sorted(others)[:1]]
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
-        self._grown = len(self._nodes) == 1
+        self._grown = self._watched = len(self._nodes) == 1
         self._answered = 0.0
+        self._apart.unlink(missing_ok=True)
         return [SERVER]
 
     def history(self) -> str:
@@ -147,10 +182,16 @@ class Adapter:
         return self.is_up()
 
     def is_stuck(self) -> bool:
-        """Whether its doors have been closed for long. A member that stopped in a minority goes on
-        by itself; but one that was cut off from some of the others alone may never do, and from
-        here the two look alike. So a true minority is started anew as well, once: only who was
-        open since it started is, for who starts waits for the others."""
+        """Whether it is apart from others that it reaches, or its doors have been closed for long.
+
+        A member that stopped in a minority goes on by itself; but one that was cut off from some
+        of the others alone may never do, and from here the two look alike. So a true minority is
+        started anew as well, once: only who was open since it started is, for who starts waits
+        for the others.
+        """
+        if self._apart.exists():
+            print(f"apart from {self._apart.read_text()}, whom it reaches", flush=True)
+            return True
         if self._answers():
             self._answered = time.monotonic()
         return bool(self._answered) and time.monotonic() - self._answered > STUCK_SECONDS
@@ -168,6 +209,10 @@ class Adapter:
             if _evaluate(ALONE):
                 self._alone.unlink()
             return
+        if up and not self._watched:
+            self._watched = _evaluate(
+                WATCH.format(path=self._apart, pause=WATCH_SECONDS, times=WATCH_TIMES)
+            )
         if len(up) < len(self._nodes):
             self._grown = False
         elif min(up) == self._name and not self._grown and time.monotonic() > self._again:
