@@ -201,6 +201,21 @@ class Clusters:
         command = NORTHBOUND.format(address=ADDRESSES[host], port=NORTHBOUND_PORT)
         return self.on(host, f"{command} {' '.join(words)}")
 
+    def history(self, host: str) -> object:
+        """The UUID of what the database member of `host` holds."""
+        asked = "SELECT variable_value FROM information_schema.global_status WHERE "
+        return self.sql(host, asked + "variable_name = 'wsrep_cluster_state_uuid'")
+
+    def raft_numbers(self, host: str) -> set[str]:
+        """The numbers of the raft clusters that the member of `host` is in."""
+        status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
+        told = [
+            self.on(host, status.format(kind, name))
+            for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound"))
+        ]
+        lines = [line for text in told for line in text.splitlines()]
+        return {line for line in lines if line.startswith("Cluster ID")}
+
     def trust(self, host: str = "ctl-a") -> ssl.SSLContext:
         """What a client of the clusters trusts, as `host` has it."""
         return ssl.create_default_context(

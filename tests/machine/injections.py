@@ -191,8 +191,7 @@ class Injections:
             group.create_task(requests.run())
             try:
                 await asyncio.sleep(BEFORE_SECONDS)
-                broken = await self._hold(case, clock)
-                mended = clock()
+                broken, mended = await self._hold(case, clock)
                 await asyncio.to_thread(self._await_whole)
             finally:
                 requests.stop()
@@ -211,8 +210,8 @@ class Injections:
         self.acknowledged["messages"] += len(messages.acknowledged)
         return seconds
 
-    async def _hold(self, case: Case, clock: Callable[[], float]) -> float:
-        """Break it, wait, mend it; when it was broken."""
+    async def _hold(self, case: Case, clock: Callable[[], float]) -> tuple[float, float]:
+        """Break it, wait, mend it; when it was broken, and when the mending began."""
         async with self._fleet() as fleet, self._injector() as injector:
             begun = []
             try:
@@ -222,9 +221,10 @@ class Injections:
                 broken = clock()
                 await asyncio.sleep(case.held)
             finally:
+                mended = clock()
                 for bad in reversed(begun):
                     await _end(fleet, injector, bad)
-        return broken
+        return broken, mended
 
     def _judge(
         self, case: Case, samples: tuple[Sample, ...], broken: float, mended: float

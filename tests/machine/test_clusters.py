@@ -296,7 +296,7 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     """A person's word founds the database from a minority; who was said to be dead comes back
     with changes that nobody else has, and throws them away instead of founding beside it."""
     clusters.whole()
-    old = _history(clusters, "ctl-a")
+    old = clusters.history("ctl-a")
     clusters.write("ctl-a", 400)
     clusters.tool.run("lab", "kill", "site:a")
     eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
@@ -316,13 +316,13 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     assert "ctl-a knows most of those that answer" in said
     eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the survivor")
     clusters.write("ctl-a", 401)
-    new = _history(clusters, "ctl-a")
+    new = clusters.history("ctl-a")
     assert new != old
     clusters.tool.run("lab", "boot", "site:b", "site:w")
     eventually(
         lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
     )
-    assert _history(clusters, "ctl-b") == new
+    assert clusters.history("ctl-b") == new
     assert clusters.rows("ctl-a") == clusters.rows("ctl-b") >= {400, 401}
     assert 402 not in clusters.rows("ctl-b")  # given up with the word that ctl-b is dead
 
@@ -333,11 +333,6 @@ def test_nobody_goes_without_a_member_that_lives(clusters: Clusters) -> None:
     said = clusters.tool.run(*words, status=3)
     # The queue may be on its way still: then the host's own sign of life is what refuses it.
     assert "part of a whole cluster" in said or "this machine is logged in to ctl-b" in said
-
-
-def _history(clusters: Clusters, host: str) -> object:
-    asked = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
-    return clusters.sql(host, asked + "'wsrep_cluster_state_uuid'")
 
 
 def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
@@ -351,7 +346,7 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
     clusters.write("ctl-b", 500)
     clusters.publish("ctl-b", b"before")
     clusters.northbound("ctl-b", "ls-add", "before")
-    numbers = _raft_numbers(clusters, "ctl-b")
+    numbers = clusters.raft_numbers("ctl-b")
     assert "every cluster is whole" in clusters.tool.run(*words, *claim, status=3)
     clusters.tool.run("lab", "kill", "site:a", "site:w")
     eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the minority to stop")
@@ -365,7 +360,7 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
     clusters.write("ctl-b", 502)
     clusters.publish("ctl-b", b"after")
     clusters.northbound("ctl-b", "ls-add", "after")
-    assert not numbers & _raft_numbers(clusters, "ctl-b")
+    assert not numbers & clusters.raft_numbers("ctl-b")
     assert "ctl-a is left out" in clusters.tool.run("failback", "--wait", "0", status=1)
     clusters.tool.run("lab", "boot", "site:a", "site:w")
     print(clusters.tool.run("failback", "--wait", str(SECONDS)))
@@ -377,7 +372,7 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
         networks = clusters.northbound(host, "ls-list")
         assert "(before)" in networks
         assert "(after)" in networks
-        assert not numbers & _raft_numbers(clusters, host)
+        assert not numbers & clusters.raft_numbers(host)
     clusters.tool.run("failback", "--wait", str(SECONDS))
 
 
@@ -389,13 +384,3 @@ def test_nothing_acknowledged_is_lost_whatever_fails(clusters: Clusters) -> None
     injections = Injections(clusters=clusters, dice=random.Random(seed))
     asyncio.run(injections.run(int(os.environ.get("CLOUDWRIGHT_INJECTIONS", "3"))))
     print(injections.summary())
-
-
-def _raft_numbers(clusters: Clusters, host: str) -> set[str]:
-    """The numbers of the raft clusters that the member of `host` is in."""
-    status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
-    told = [
-        clusters.on(host, status.format(kind, name))
-        for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound"))
-    ]
-    return {line for text in told for line in text.splitlines() if line.startswith("Cluster ID")}

@@ -94,8 +94,9 @@ class Overrides:
         return tuple(file for file in self.files if file.is_for(container, filename, host))
 
     def unmatched(self, files: Iterable[tuple[str, str, str]]) -> tuple[Problem, ...]:
-        """A problem for each file here that is for none of `(container, filename, host)`."""
-        files = tuple(files)
+        """A problem for each file here that is for none of `(container, filename, host)`; where
+        there is none, nothing is asked of `files`."""
+        files = tuple(files) if self.files else ()
         return tuple(
             Problem(file=file.path, text="no container has an INI file that this is for")
             for file in self.files

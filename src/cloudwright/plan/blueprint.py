@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -149,22 +149,18 @@ def ats_of(cloud: Cloud, services: Sequence[Service], world: World) -> Mapping[s
     }
 
 
-def ini_files(cloud: Cloud, services: Iterable[Service]) -> tuple[tuple[str, str, str], ...]:
+def ini_files(cloud: Cloud, services: Iterable[Service]) -> Iterator[tuple[str, str, str]]:
     """(container, file, host) of every INI file: what an operator's override may be for.
 
     Which files there are does not depend on what a host is, so nothing need be known of it.
     """
-    found = []
     for service in services:
         for container in service.containers:
             for host in hosts_of(cloud, container):
                 at = At(cloud=cloud, host=host, facts=Facts(host=host.name))
-                found += [
-                    (container.name, name, host.name)
-                    for name, file in container.files(at).items()
-                    if not isinstance(file.content, str)
-                ]
-    return tuple(found)
+                for name, file in container.files(at).items():
+                    if not isinstance(file.content, str):
+                        yield container.name, name, host.name
 
 
 def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]:

@@ -40,6 +40,11 @@ SOCKET_PATH_LIMIT = 100
 """The kernel takes 107 bytes for the path of a UNIX socket."""
 
 
+CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""Before those that asyncssh likes better: its ChaCha20 makes a context in Python for each packet,
+which was 8 % of all that a look at five hosts computes."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SshAddress:
     """Where and as whom to log in; the key and the known hosts are the user's own unless given."""
@@ -79,6 +84,7 @@ async def connect_ssh(name: str, address: SshAddress, *, timeout: float = 10.0) 
             keepalive_count_max=KEEPALIVES_MISSED,
             password_auth=False,
             kbdint_auth=False,
+            encryption_algs=CIPHERS,
             **keys,
         )
     except (OSError, asyncssh.Error, ValueError) as error:
