@@ -2,6 +2,7 @@
 
 TOPOLOGY ?= aio
 CLOUD ?= examples/$(TOPOLOGY).yaml
+COUNT ?= 100
 VENV := .venv
 CW := $(VENV)/bin/cloudwright
 PYTHON := $(VENV)/bin/python
@@ -10,7 +11,7 @@ QUICK := tests/unit tests/golden tests/simulated
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
 TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo
 
-.PHONY: help setup demo test long test-ha check format lint quick ready packages golden reference bench bench-ha bench-ha-kolla bench-hosts bench-scale clean
+.PHONY: help setup demo test long test-ha injections check format lint quick ready packages golden reference bench bench-ha bench-ha-kolla bench-hosts bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +38,10 @@ long: ready packages ## the tests that take minutes each: power cut, destroy, st
 
 test-ha: ready packages ## every drill on a real cloud over two sites and a witness
 	$(PYTHON) -m pytest tests/ha -m 'ha or not ha' --capture=no
+
+injections: ready packages ## COUNT failures at random on real clusters under load; SEED repeats a run
+	CLOUDWRIGHT_INJECTIONS=$(COUNT) CLOUDWRIGHT_SEED=$(SEED) $(PYTHON) -m pytest --capture=no \
+	  tests/machine/test_clusters.py -k whatever_fails
 
 check: lint quick ## format, lint, types, layers and the quick tiers: no network
 

@@ -87,7 +87,7 @@ def _lines(bad: Bad) -> Iterator[tuple[str, str]]:
 
 
 def draw(dice: random.Random) -> Case:
-    """The next case: partitions two times in five, from a blink to half a minute."""
+    """The next case: every second one cuts lines; from a blink to half a minute."""
     hosts, sites = list(SITES), list(SITES.values())
     held = dice.choice((dice.uniform(0.1, 3), dice.uniform(3, 12), dice.uniform(12, 30)))
     kind = dice.choice(
