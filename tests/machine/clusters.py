@@ -208,13 +208,25 @@ class Clusters:
 
     def raft_numbers(self, host: str) -> set[str]:
         """The numbers of the raft clusters that the member of `host` is in."""
+        lines = [line for text in self.raft(host) for line in text.splitlines()]
+        return {line for line in lines if line.startswith("Cluster ID")}
+
+    def raft(self, host: str) -> list[str]:
+        """What each of OVN's databases says of its cluster; nothing when it is down."""
         status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
-        told = [
-            self.on(host, status.format(kind, name))
+        return [
+            self.on(host, status.format(kind, name), check=False)
             for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound"))
         ]
-        lines = [line for text in told for line in text.splitlines()]
-        return {line for line in lines if line.startswith("Cluster ID")}
+
+    def whole_raft(self) -> None:
+        """Wait until every member of OVN's databases knows its leader."""
+
+        def all_led() -> bool:
+            told = [text for host in ADDRESSES for text in self.raft(host)]
+            return all("\nLeader: " in t and "\nLeader: unknown" not in t for t in told)
+
+        eventually(all_led, seconds=SECONDS, what="the whole raft")
 
     def trust(self, host: str = "ctl-a") -> ssl.SSLContext:
         """What a client of the clusters trusts, as `host` has it."""

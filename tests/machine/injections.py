@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import secrets
 import statistics
 import time
@@ -12,11 +13,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.oslo import NORTHBOUND_PORT, QUEUE_PORT
+from cloudwright.errors import CloudError
 from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
 from cloudwright.execute.drill import rows
 from cloudwright.execute.drill.injector import injure, mend
-from cloudwright.execute.drill.load import Load, Stream, since_now
+from cloudwright.execute.drill.load import TRY_SECONDS, Load, NoAnswerError, since_now
 from cloudwright.execute.drill.messages import Broker, Messages, drain, make_vhost
 from cloudwright.execute.drill.rows import Door, Rows
 from cloudwright.execute.drill.sampling import collect, start_samplers
@@ -28,8 +30,9 @@ from cloudwright.model.load import load
 from cloudwright.model.secrets import Secret
 from cloudwright.operations.drill.injury import Cut, FreezeContainer, Injury, LoseHosts
 from cloudwright.operations.drill.sides import Sample, stopped_after, two_writers
+from cloudwright.transport.host import Host
 from cloudwright.transport.local import LocalHost
-from tests.machine.clusters import ADDRESSES, SECONDS, Clusters
+from tests.machine.clusters import ADDRESSES, NORTHBOUND, SECONDS, Clusters
 
 KEEPERS = ("ctl-a", "ctl-b")
 SITES = {"ctl-a": "a", "ctl-b": "b", "witness": "w"}
@@ -137,6 +140,41 @@ def _hole(bad: OneWay) -> str:
 
 
 @dataclass(kw_only=True, slots=True)
+class Networks:
+    """Logical switches, made one after another in OVN's northbound database, through one of its
+    members: who is no leader hands it on, and tells when the majority has it."""
+
+    host: Host
+    address: str
+    name: str = "network"
+    every: float = 1.0
+    acknowledged: set[int] = field(default_factory=set)
+
+    async def attempt(self, number: int, *, again: bool) -> None:
+        """Make number `number`; the one that the first try made without an answer is no error."""
+        try:
+            await self.tell(f"--may-exist ls-add proof-{number}")
+        except CloudError as err:
+            raise NoAnswerError(str(err)) from err
+        self.acknowledged.add(number)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    async def tell(self, words: str) -> str:
+        """What `ovn-nbctl` prints."""
+        command = NORTHBOUND.format(address=self.address, port=NORTHBOUND_PORT)
+        return (await self.host.run(f"{command} {words}", timeout=TRY_SECONDS)).stdout
+
+    async def take(self) -> set[int]:
+        """The numbers of those that are there, which are removed."""
+        names = re.findall(r"\(proof-(\d+)\)", await self.tell("ls-list"))
+        if names:
+            await self.tell(" -- ".join(f"ls-del proof-{name}" for name in names))
+        return {int(name) for name in names}
+
+
+@dataclass(kw_only=True, slots=True)
 class Injections:
     """Case after case on one lab. What was acknowledged is looked for after each of them."""
 
@@ -173,6 +211,9 @@ class Injections:
             await make_vhost(fleet.engine(KEEPERS[0]), QUEUE_USER)
 
     async def _one(self, case: Case) -> float:
+        """Do it under load and look for all that was acknowledged; seconds until all was whole."""
+        messages = Messages(broker=self._broker())
+        written = [Rows(door=self._door(host), every=0.1) for host in KEEPERS]
         async with self._fleet() as fleet:
             await (await self._server(fleet, *KEEPERS)).run(
                 [
@@ -181,33 +222,34 @@ class Injections:
                 ]
             )
             await start_samplers(fleet, KEEPERS, self._password, MOST_SECONDS)
-        messages = Messages(broker=self._broker())
-        written = [Rows(door=self._door(host), every=0.1) for host in KEEPERS]
-        written[1].acknowledged = written[0].acknowledged
-        clock, epoch = since_now(), time.time()
-        async with asyncio.TaskGroup() as group:
-            streams: tuple[Stream, ...] = (*written, messages, messages.another())
-            requests = Load(streams=streams, clock=clock)
-            group.create_task(requests.run())
-            try:
-                await asyncio.sleep(BEFORE_SECONDS)
-                broken, mended = await self._hold(case, clock)
-                await asyncio.to_thread(self._await_whole)
-            finally:
-                requests.stop()
+            networks = [self._networks(fleet, host) for host in KEEPERS]
+            written[1].acknowledged = written[0].acknowledged
+            networks[1].acknowledged = networks[0].acknowledged
+            clock, epoch = since_now(), time.time()
+            load = Load(streams=(*written, *networks, messages, messages.another()), clock=clock)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(load.run())
+                try:
+                    await asyncio.sleep(BEFORE_SECONDS)
+                    broken, mended = await self._hold(case, clock)
+                    await asyncio.to_thread(self._await_whole)
+                finally:
+                    load.stop()
         seconds = clock() - mended
         async with self._fleet() as fleet:
             samples, sampled = await collect(fleet, KEEPERS, epoch)
             self._judge(case, samples, broken, mended)
-            found = {host: await rows.rows_in(await self._server(fleet, host)) for host in KEEPERS}
-        for host, (there, by_host) in found.items():
-            assert written[0].acknowledged <= there, f"rows that {host} lacks"
-            for origin, numbers in sampled.items():
-                assert numbers <= by_host.get(origin, frozenset()), f"{origin}'s rows on {host}"
-        kept = await drain(messages.broker)
-        assert messages.acknowledged <= kept, "confirmed messages that are gone"
+            for host in KEEPERS:
+                there, by_host = await rows.rows_in(await self._server(fleet, host))
+                assert written[0].acknowledged <= there, f"rows that {host} lacks"
+                for origin, numbers in sampled.items():
+                    assert numbers <= by_host.get(origin, set()), f"{origin}'s rows on {host}"
+            made = await self._networks(fleet, KEEPERS[0]).take()
+        assert networks[0].acknowledged <= made, "networks that OVN has lost"
+        assert messages.acknowledged <= await drain(messages.broker), "messages that are gone"
         self.acknowledged["rows"] += len(written[0].acknowledged) + sum(map(len, sampled.values()))
         self.acknowledged["messages"] += len(messages.acknowledged)
+        self.acknowledged["networks"] += len(networks[0].acknowledged)
         return seconds
 
     async def _hold(self, case: Case, clock: Callable[[], float]) -> tuple[float, float]:
@@ -239,6 +281,10 @@ class Injections:
     def _await_whole(self) -> None:
         self.clusters.whole()
         self.clusters.whole_queue()
+        self.clusters.whole_raft()
+
+    def _networks(self, fleet: Fleet, host: str) -> Networks:
+        return Networks(host=fleet.host(host), address=ADDRESSES[host])
 
     @asynccontextmanager
     async def _fleet(self) -> AsyncIterator[Fleet]:

@@ -380,9 +380,8 @@ class FakeEngine:
         return found[0]
 
     def _seen(self, container: _Container, *, inspected: bool) -> ContainerState:
-        started = None
-        if inspected and container.started is not None:
-            started = EPOCH + timedelta(seconds=container.started)
+        since = container.started if inspected else None
+        started = None if since is None else EPOCH + timedelta(seconds=since)
         return ContainerState(
             name=container.spec.name,
             id=container.id,
