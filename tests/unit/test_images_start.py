@@ -292,3 +292,28 @@ def test_start_waits_for_what_it_needs(tree: Tree) -> None:
             later.listen()
             assert "answers after" in process.stdout.read()
     assert process.returncode == 0
+
+
+def test_start_goes_on_without_what_it_may_do_without(tree: Tree) -> None:
+    """The database's member of the same host is waited for until it is ready, and not for ever."""
+    tree.config()
+    with socket.create_server(("127.0.0.1", 0)) as agent:
+        port = agent.getsockname()[1]
+        entry = {"address": "127.0.0.1", "port": port, "path": "/ready", "most": 1}
+        tree.write(f"{CONFIG}/wait.json", json.dumps([entry]))
+
+        def answer(text: bytes) -> None:
+            connection, _ = agent.accept()
+            with connection:
+                assert connection.recv(100).startswith(b"GET /ready HTTP/1.0")
+                connection.sendall(text)
+
+        with tree.start("--start") as process:
+            assert process.stdout
+            answer(b"HTTP/1.0 503 Service Unavailable\r\n\r\nnot ready\n")
+            assert "(/ready is not ready)" in process.stdout.readline()
+            answer(b"HTTP/1.0 200 OK\r\n\r\nready\n")
+            assert "answers after" in process.stdout.read()
+        assert process.returncode == 0
+    gone = tree.run("--start")
+    assert f"gave up on 127.0.0.1:{port}" in gone

@@ -7,6 +7,7 @@ from cloudwright.declare.ini import Ini, Value
 
 KEYSTONE_PORT = 5000
 DATABASE_PORT = 13306  # the load balancer's, so that it may share an address with a member's 3306
+DATABASE_AGENT_PORT = 13307  # says whether the member of its host is ready
 QUEUE_PORT = 5671
 CACHE_PORT = 11211
 NORTHBOUND_PORT = 6641

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cloudwright.declare.at import At
+from cloudwright.declare.awaited import Awaited
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
 from cloudwright.declare.options import OptionSet
@@ -161,7 +162,7 @@ class Container:
     `capabilities` give the *reason*; the plan shows both. `needs` names services, containers
     (`nova-libvirt`) or jobs (`nova/cells`) that must be ready first, beyond the service's own;
     a container named alike on the same host is what is meant when `needs` starts with `@`.
-    `when` says whether this cloud has it at all. `waits` are addresses that the container itself
+    `when` says whether this cloud has it at all. `waits` is what the container itself
     waits for before its command runs, so that a cold host comes up in any order; `cpu_shares` its
     weight where processors are short (1024 when not given). `rollout` says
     how it is remade when several hosts have it. `farewell` is a shell script that
@@ -191,7 +192,7 @@ class Container:
     tls: Tls | None = None  # its own certificate; an API that has one speaks TLS
     health: Health | None = None
     needs: tuple[str, ...] = ()
-    waits: Callable[[At], tuple[tuple[str, int], ...]] = lambda at: ()
+    waits: Callable[[At], tuple[Awaited, ...]] = lambda at: ()
     when: Callable[[Cloud], bool] = lambda cloud: True
     stop_seconds: int = 60
     cpu_shares: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cloudwright.declare import ini
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
@@ -51,7 +51,7 @@ def files_of(
     rendered.append(ConfigFile(name="config.json", text=_start_file(container, declared)))
     waits = container.waits(at)
     if waits:
-        targets = [{"address": address, "port": port} for address, port in waits]
+        targets = [{k: v for k, v in asdict(awaited).items() if v} for awaited in waits]
         rendered.append(ConfigFile(name="wait.json", text=json.dumps(targets, indent=1) + "\n"))
     return Rendered(files=tuple(sorted(rendered, key=lambda f: f.name)), again=again)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from cloudwright.declare import oslo, wsgi
+from cloudwright.declare import database, oslo, wsgi
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
-from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import Api, Container, Database, File, Files, Service
 from cloudwright.declare.tls import Tls
 
@@ -80,7 +79,7 @@ service = Service(
             files=files,
             tls=Tls(owner="placement"),
             api=Api(port=PORT, type="placement", check="/"),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
         ),
     ),
     identity_user="placement",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cloudwright.declare import oslo, wsgi
+from cloudwright.declare import database, oslo, wsgi
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini, merge
 from cloudwright.declare.options import API_LIBRARIES, LIBRARIES, OptionSet
-from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
+from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.declare.service import (
     Api,
     Container,
@@ -134,7 +134,7 @@ service = Service(
             environment={"REQUESTS_CA_BUNDLE": CA_PATH},
             api=Api(port=PORT, type="image", own_files=True),
             copied_by=copies.NAME,
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
         ),
         copies.container,
     ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from cloudwright.declare import oslo
+from cloudwright.declare import database, oslo
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.library import LIBRARY
-from cloudwright.declare.oslo import DATABASE_PORT
 from cloudwright.declare.service import Container, File, Files, Permission, TcpHealth, Volume
 from cloudwright.declare.template import resource
 from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH, Tls, server_name
@@ -62,7 +61,7 @@ container = Container(
     permissions=(Permission(path=DATA, owner="glance:glance", mode="0750"),),
     tls=Tls(owner="glance"),
     health=TcpHealth(port=PORT),
-    waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+    waits=database.awaited,
     when=lambda cloud: len(cloud.hosts_with("control")) > 1,
     spared="a file that it did not bring meanwhile comes later",
 )

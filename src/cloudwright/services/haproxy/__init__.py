@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudwright.declare import member
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_PORT
+from cloudwright.declare.oslo import DATABASE_AGENT_PORT, DATABASE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
@@ -19,7 +19,6 @@ from cloudwright.declare.template import render, resource
 from cloudwright.declare.tls import server_name
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Certificate, Secret
-from cloudwright.services import mariadb
 from cloudwright.services.mariadb import conf
 
 CERTIFICATE_PATH = "/etc/haproxy/api.pem"
@@ -54,7 +53,7 @@ def files(at: At) -> Files:
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
         database_backend_port=conf.PORT,
-        database_agent_port=mariadb.AGENT_PORT,
+        database_agent_port=DATABASE_AGENT_PORT,
         database_ready=member.READY,
         status_port=STATUS_PORT,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cloudwright.declare import oslo, wsgi
+from cloudwright.declare import database, oslo, wsgi
 from cloudwright.declare.at import CA_PATH, At
-from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
+from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.declare.service import Api, Container, Database, File, Files, Service
 from cloudwright.declare.tls import Tls
 from cloudwright.services.horizon.image import IMAGE, SESSIONS, SESSIONS_PROGRAM, SETTINGS, STATIC
@@ -120,7 +120,7 @@ service = Service(
             files=files,
             # Django answers it with a redirect; the login page would begin a session each time.
             tls=Tls(owner="horizon"),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
             needs=("keystone",),
             api=Api(port=PORT, check="/", check_body=False),
         ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from cloudwright.declare import oslo, wsgi
+from cloudwright.declare import database, oslo, wsgi
 from cloudwright.declare.at import At
 from cloudwright.declare.ini import Ini, merge
-from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT
+from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
     Api,
@@ -147,7 +147,7 @@ service = Service(
             # Its endpoints are made by its bootstrap, before anyone could log in to make them.
             tls=Tls(owner="keystone"),
             api=Api(port=KEYSTONE_PORT, path="/v3", check_body=False),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
         ),
     ),
     jobs=(

@@ -6,6 +6,7 @@ from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.library import LIBRARY, library
+from cloudwright.declare.oslo import DATABASE_AGENT_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
@@ -24,7 +25,6 @@ from cloudwright.services import selffence
 from cloudwright.services.mariadb import arbitrator
 from cloudwright.services.mariadb.conf import DATA, LOG_FILE_SIZE, NOTIFY, SOCKET, settings
 
-AGENT_PORT = 13307
 """The member's agent: tells the other members what it holds, and load balancers if it is whole."""
 
 MONITOR = "monitor"
@@ -58,7 +58,7 @@ def files(at: At) -> Files:
             at.controllers,
             package=__name__,
             adapter="galera.py",
-            port=AGENT_PORT,
+            port=DATABASE_AGENT_PORT,
             owner="mysql",
             settings={
                 "data": DATA,
@@ -120,7 +120,7 @@ service = Service(
                 Permission(path=DATA, owner="mysql:mysql", mode="0755"),
                 Permission(path="/run/mysqld", owner="mysql:mysql", mode="0755"),
             ),
-            health=HttpHealth(port=AGENT_PORT, path=member.READY, seconds=300),
+            health=HttpHealth(port=DATABASE_AGENT_PORT, path=member.READY, seconds=300),
             rollout=Quorum(cluster="mariadb", speaks="tls"),
             # Clients come through the load balancer, and look for its address.
             tls=Tls(owner="mysql", also=lambda cloud: (cloud.api.internal,), reload=True),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cloudwright.declare import database
 from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_PORT, NORTHBOUND_PORT
+from cloudwright.declare.oslo import NORTHBOUND_PORT
 from cloudwright.declare.reload import MUTABLE
 from cloudwright.declare.rollout import Recount
 from cloudwright.declare.service import (
@@ -77,7 +78,7 @@ service = Service(
             tls=Tls(owner="neutron"),
             api=Api(port=PORT, type="network"),
             health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck", tls=True),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
             needs=("rabbitmq", "memcached", "ovn-nb-db", "ovn-sb-db"),
             recount=Recount(),
         ),
@@ -89,7 +90,7 @@ service = Service(
             reload=MUTABLE,
             tls=Tls(owner="neutron"),
             health=ConnectedHealth(port=NORTHBOUND_PORT),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
             # After the API: both make what is missing in OVN as they start.
             needs=("@neutron-api",),
             recount=Recount(),
@@ -103,7 +104,7 @@ service = Service(
             tls=Tls(owner="neutron"),
             # It holds no connection while it has nothing to do; what works is the child.
             health=CommandHealth(command=("pgrep", "-f", "services worker")),
-            waits=lambda at: ((at.cloud.api.internal, DATABASE_PORT),),
+            waits=database.awaited,
             needs=("@neutron-api",),
         ),
         Container(

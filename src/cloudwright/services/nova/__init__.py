@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from cloudwright.declare import database
 from cloudwright.declare.at import BACKEND_OFFSET, At
+from cloudwright.declare.awaited import Awaited
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_PORT, KEYSTONE_PORT, QUEUE_PORT
+from cloudwright.declare.oslo import KEYSTONE_PORT, QUEUE_PORT
 from cloudwright.declare.reload import MUTABLE
 from cloudwright.declare.service import (
     Api,
@@ -26,14 +28,14 @@ CONTROL_NEEDS = ("rabbitmq", "memcached", "nova/cells")
 PLACEMENT_NEEDS = ("placement", "placement/identity", "nova/identity")
 
 
-def control_waits(at: At) -> tuple[tuple[str, int], ...]:
+def control_waits(at: At) -> tuple[Awaited, ...]:
     """The database, and Keystone that vouches for us at Placement."""
-    return tuple((at.cloud.api.internal, port) for port in (DATABASE_PORT, KEYSTONE_PORT))
+    return (*database.awaited(at), *compute_waits(at))
 
 
-def compute_waits(at: At) -> tuple[tuple[str, int], ...]:
+def compute_waits(at: At) -> tuple[Awaited, ...]:
     """Keystone: a compute host may not reach the database."""
-    return ((at.cloud.api.internal, KEYSTONE_PORT),)
+    return (Awaited(address=at.cloud.api.internal, port=KEYSTONE_PORT),)
 
 
 service = Service(
