@@ -17,6 +17,7 @@ from cloudwright.declare.oslo import NORTHBOUND_PORT, QUEUE_PORT
 from cloudwright.errors import CloudError
 from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
 from cloudwright.execute.drill import rows
+from cloudwright.execute.drill.bench import QUEUE_USER
 from cloudwright.execute.drill.injector import injure, mend
 from cloudwright.execute.drill.load import TRY_SECONDS, Load, NoAnswerError, since_now
 from cloudwright.execute.drill.messages import Broker, Messages, drain, make_vhost
@@ -36,7 +37,6 @@ from tests.machine.clusters import ADDRESSES, NORTHBOUND, SECONDS, Clusters
 
 KEEPERS = ("ctl-a", "ctl-b")
 SITES = {"ctl-a": "a", "ctl-b": "b", "witness": "w"}
-QUEUE_USER = "openstack"
 BEFORE_SECONDS = 3.0
 STOP_SECONDS = 10.0
 """Within which a minority has to refuse writes."""
