@@ -211,11 +211,12 @@ class Clusters:
         lines = [line for text in self.raft(host) for line in text.splitlines()]
         return {line for line in lines if line.startswith("Cluster ID")}
 
-    def raft(self, host: str) -> list[str]:
-        """What each of OVN's databases says of its cluster; nothing when it is down."""
+    def raft(self, host: str, *, check: bool = True) -> list[str]:
+        """What each of OVN's databases says of its cluster; without `check` nothing of one that
+        is down."""
         status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
         return [
-            self.on(host, status.format(kind, name), check=False)
+            self.on(host, status.format(kind, name), check=check)
             for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound"))
         ]
 
@@ -223,7 +224,7 @@ class Clusters:
         """Wait until every member of OVN's databases knows its leader."""
 
         def all_led() -> bool:
-            told = [text for host in ADDRESSES for text in self.raft(host)]
+            told = [text for host in ADDRESSES for text in self.raft(host, check=False)]
             return all("\nLeader: " in t and "\nLeader: unknown" not in t for t in told)
 
         eventually(all_led, seconds=SECONDS, what="the whole raft")

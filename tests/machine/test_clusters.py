@@ -28,11 +28,9 @@ def test_each_cluster_is_one(clusters: Clusters) -> None:
     size = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
     assert clusters.sql("ctl-a", size + "'wsrep_cluster_size'") == [("3",)]
     assert clusters.queue_members("witness") == 3
-    status = "podman exec ovn-{0}-db ovs-appctl -t /run/ovn/ovn{0}_db.ctl cluster/status {1}"
-    for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound")):
+    for database in zip(*(clusters.raft(host) for host in ADDRESSES), strict=True):
         ids = set()
-        for host in ("ctl-a", "ctl-b", "witness"):
-            told = clusters.on(host, status.format(kind, name))
+        for told in database:
             ids.add(next(line for line in told.splitlines() if line.startswith("Cluster ID:")))
             assert "Status: cluster member" in told
             assert told.count("(ssl:") + told.count("at ssl:") >= 3
