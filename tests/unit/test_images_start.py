@@ -299,7 +299,7 @@ def test_start_goes_on_without_what_it_may_do_without(tree: Tree) -> None:
     tree.config()
     with socket.create_server(("127.0.0.1", 0)) as agent:
         port = agent.getsockname()[1]
-        entry = {"address": "127.0.0.1", "port": port, "path": "/ready", "most": 1}
+        entry = {"address": "127.0.0.1", "port": port, "path": "/ready", "most": 600}
         tree.write(f"{CONFIG}/wait.json", json.dumps([entry]))
 
         def answer(text: bytes) -> None:
@@ -315,5 +315,6 @@ def test_start_goes_on_without_what_it_may_do_without(tree: Tree) -> None:
             answer(b"HTTP/1.0 200 OK\r\n\r\nready\n")
             assert "answers after" in process.stdout.read()
         assert process.returncode == 0
+    tree.write(f"{CONFIG}/wait.json", json.dumps([entry | {"most": 1}]))
     gone = tree.run("--start")
     assert f"gave up on 127.0.0.1:{port}" in gone
