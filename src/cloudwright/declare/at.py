@@ -26,7 +26,6 @@ class Frontend:
     name: str  # the container behind it
     port: int
     check: str
-    check_body: bool
     mode: str
     external: bool
     backends: tuple[Host, ...]

@@ -122,11 +122,8 @@ def logging(name: str) -> Ini:
 
 
 def api_defaults(at: At) -> Ini:
-    """Behind a load balancer: believe its forwarded headers; the health check is a middleware."""
-    return {
-        "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "healthcheck": {"detailed": False},
-    }
+    """Behind a load balancer: believe its forwarded headers."""
+    return {"oslo_middleware": {"enable_proxy_headers_parsing": True}}
 
 
 def locks(service: str) -> Ini:

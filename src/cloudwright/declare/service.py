@@ -131,6 +131,10 @@ Health = HttpHealth | TcpHealth | ConnectedHealth | SocketHealth | CommandHealth
 some 0.2 s, a question through a socket next to nothing."""
 
 
+ALIVE = "/healthcheck"
+"""What a WSGI server answers for itself, before its application; see `wsgi`."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
     """An HTTP (or TCP) entrance: load-balancer front and back, endpoints, health check.
@@ -138,16 +142,14 @@ class Api:
     The load balancer listens on `port` of the cloud's internal and external addresses; the
     container listens on `port + BACKEND_OFFSET` of its host, so that the cloud's address may be a
     host's own. `type` is Keystone's service type; empty keeps the API out of the catalog.
-    `check` is asked by the load balancer, twice a second or every `check_seconds`; `check_body`
-    says whether its answer has a body.
+    `check` is asked by the load balancer, twice a second or every `check_seconds`.
     `own_files`: requests go to one host while it answers, since another may not know its files.
     """
 
     port: int
     type: str = ""
     path: str = ""
-    check: str = "/healthcheck"
-    check_body: bool = True
+    check: str = ALIVE
     check_seconds: int = 0  # for whom each question is costly
     mode: str = "http"  # or "tcp"
     external: bool = True

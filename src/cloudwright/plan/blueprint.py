@@ -170,7 +170,6 @@ def frontends(cloud: Cloud, services: Iterable[Service]) -> tuple[Frontend, ...]
             name=container.name,
             port=container.api.port,
             check=container.api.check,
-            check_body=container.api.check_body,
             check_seconds=container.api.check_seconds,
             mode=container.api.mode,
             external=container.api.external,
@@ -287,13 +286,14 @@ def _again(
 
 
 def _health(container: Container) -> Health | None:
-    """Its own, or, for an API, that its back answers as the load balancer asks it."""
+    """Its own, or, for an API, that the application itself answers: more than the load balancer
+    asks it, twice a second."""
     if container.health or not container.api:
         return container.health
     port = container.api.port + BACKEND_OFFSET
     if container.api.mode == "tcp":
         return TcpHealth(port=port)
-    return HttpHealth(port=port, path=container.api.check, tls=container.tls is not None)
+    return HttpHealth(port=port, path="/", tls=container.tls is not None)
 
 
 def _database_steps(service: Service, runner: Host, needs: Needs) -> Iterable[Step]:

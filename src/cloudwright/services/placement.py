@@ -25,9 +25,7 @@ def files(at: At) -> Files:
     owner = "placement"
     return {
         "placement.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
-        "uwsgi.ini": wsgi.uwsgi(
-            at, module="placement.wsgi.api:application", port=PORT, user=owner
-        ),
+        **wsgi.uwsgi(at, module="placement.wsgi.api:application", port=PORT, user=owner),
     }
 
 
@@ -38,8 +36,6 @@ def _settings(at: At) -> Ini:
         oslo.keystone(at, "placement"),
         oslo.api_defaults(at),
         {
-            # Else each health check, two a second, is a line.
-            "DEFAULT": {"default_log_levels": "placement.requestlog=WARNING,routes=INFO"},
             "api": {"auth_strategy": "keystone"},
             # Without it two hosts that start together may meet in the same row and one gives up.
             "placement": {"allocation_conflict_retry_count": 20},
@@ -78,7 +74,7 @@ service = Service(
             command=wsgi.UWSGI_COMMAND,
             files=files,
             tls=Tls(owner="placement"),
-            api=Api(port=PORT, type="placement", check="/"),
+            api=Api(port=PORT, type="placement"),
             waits=database.awaited,
         ),
     ),

@@ -51,7 +51,7 @@ def files(at: At) -> Files:
     owner = "glance"
     return {
         "glance-api.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
-        "uwsgi.ini": wsgi.uwsgi(
+        **wsgi.uwsgi(
             at,
             module="glance.wsgi.api:application",
             port=PORT,

@@ -24,7 +24,7 @@ def files(at: At) -> Files:
         ),
         # Our image has it for its own build; others may not.
         SESSIONS: File(content=SESSIONS_PROGRAM, path=f"/usr/local/bin/{SESSIONS}", mode="0755"),
-        "uwsgi.ini": wsgi.uwsgi(
+        **wsgi.uwsgi(
             at,
             module="openstack_dashboard.wsgi:application",
             port=PORT,
@@ -118,11 +118,10 @@ service = Service(
             role="control",
             command=wsgi.UWSGI_COMMAND,
             files=files,
-            # Django answers it with a redirect; the login page would begin a session each time.
             tls=Tls(owner="horizon"),
             waits=database.awaited,
             needs=("keystone",),
-            api=Api(port=PORT, check="/", check_body=False),
+            api=Api(port=PORT),
         ),
     ),
 )

@@ -7,7 +7,6 @@ from cloudwright.declare.image import Image
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import HEARTBEAT_SHARES, Container, File, Files, Service
 from cloudwright.declare.template import render
-from cloudwright.model.secrets import Password, Secret
 from cloudwright.services import selffence
 from cloudwright.services.haproxy import STATUS_PORT
 from cloudwright.services.selffence.asked import ASIDE, YES
@@ -15,7 +14,6 @@ from cloudwright.services.selffence.asked import ASIDE, YES
 CONFIGURATION_PATH = "/etc/keepalived/keepalived.conf"
 CHECK_PATH = "/usr/local/bin/check-haproxy"
 ASIDE_PATH = "/usr/local/bin/check-aside"
-PASSWORD = Secret(name="keepalived/vrrp", recipe=Password(length=8))  # VRRP reads no more
 
 
 def files(at: At) -> Files:
@@ -32,7 +30,6 @@ def files(at: At) -> Files:
         address=at.host.address,
         peers=[host.address for host in at.controllers if host.name != at.host.name],
         addresses=tuple(dict.fromkeys((api.internal, api.external))),
-        password=str(PASSWORD),
         check=CHECK_PATH,
         aside=ASIDE_PATH if selffence.is_there(at.cloud) else "",
     )
@@ -89,5 +86,4 @@ service = Service(
             when=lambda cloud: cloud.needs_virtual_address,
         ),
     ),
-    secrets=lambda cloud: (PASSWORD,),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cloudwright.declare import database
-from cloudwright.declare.at import BACKEND_OFFSET
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import NORTHBOUND_PORT
 from cloudwright.declare.reload import MUTABLE
@@ -14,7 +13,6 @@ from cloudwright.declare.service import (
     ConnectedHealth,
     Container,
     Database,
-    HttpHealth,
     Service,
     runtime,
 )
@@ -77,7 +75,6 @@ service = Service(
             files=api_files,
             tls=Tls(owner="neutron"),
             api=Api(port=PORT, type="network"),
-            health=HttpHealth(port=PORT + BACKEND_OFFSET, path="/healthcheck", tls=True),
             waits=database.awaited,
             needs=("rabbitmq", "memcached", "ovn-nb-db", "ovn-sb-db"),
             recount=Recount(),

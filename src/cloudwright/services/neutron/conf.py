@@ -178,7 +178,7 @@ def api_files(at: At) -> Files:
         options={"pythonpath": LIBRARY},
     )
     programs = library(__package__, "program/neutron_api.py", "program/hash_ring.py")
-    return {**worker_files(at), **programs, "uwsgi.ini": server}
+    return {**worker_files(at), **programs, **server}
 
 
 def agent_files(at: At) -> Files:

@@ -165,15 +165,15 @@ def compute_files(at: At) -> Files:
 
 def api_files(at: At) -> Files:
     """The API's."""
-    return {**control_files(at), "uwsgi.ini": _server(at, "nova.wsgi.osapi_compute", API_PORT, 8)}
+    return {**control_files(at), **_server(at, "nova.wsgi.osapi_compute", API_PORT, 8)}
 
 
 def metadata_files(at: At) -> Files:
     """The metadata API's."""
-    return {**control_files(at), "uwsgi.ini": _server(at, "nova.wsgi.metadata", METADATA_PORT, 4)}
+    return {**control_files(at), **_server(at, "nova.wsgi.metadata", METADATA_PORT, 4)}
 
 
-def _server(at: At, module: str, port: int, threads: int) -> File:
+def _server(at: At, module: str, port: int, threads: int) -> Files:
     # Nova makes thread pools as it loads; threads do not outlive a fork, and the first request
     # that used one ended the worker with a segmentation fault.
     return uwsgi(at, module=module, port=port, user="nova", threads=threads, load_after_fork=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from cloudwright.declare.at import BACKEND_OFFSET, At
 from cloudwright.declare.ini import Value
-from cloudwright.declare.service import File
+from cloudwright.declare.library import LIBRARY, library
+from cloudwright.declare.service import ALIVE, File, Files
 from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 
 UWSGI_COMMAND = "uwsgi --ini /etc/cloudwright/uwsgi.ini"
@@ -32,9 +33,13 @@ def uwsgi(
     load_after_fork: bool = False,
     before: tuple[str, ...] = (),
     options: Mapping[str, Value] | None = None,
-) -> File:
+) -> Files:
     """`uwsgi.ini` for `module` (`package.module:callable`), listening at the back of `port` with
-    the container's own certificate (`Container.tls`).
+    the container's own certificate (`Container.tls`), and what it serves beside the module.
+
+    `ALIVE` is answered by a page of our own: it needs a free thread and Python's lock as any
+    request does, and none of the application's layers, which took three quarters of a check's
+    CPU (measured: Keystone 4.4 ms with its own page, 1.1 without; Nova's versions 6.4).
 
     The application is loaded once, before the fork (half the CPU of a load per worker). Every
     answer closes its connection: kept-alive ones would starve clients beyond the number of
@@ -42,13 +47,15 @@ def uwsgi(
     `options` are uWSGI's own and win.
     """
     name, _, callable_name = module.partition(":")
-    return File(
+    ini = File(
         content={
             "uwsgi": {
                 "plugins": "python3",
                 "virtualenv": "/var/lib/kolla/venv",
                 "module": name,
                 "callable": callable_name or "application",
+                "mount": f"{ALIVE}={LIBRARY}/alive.py",
+                "route-if": f"equal:${{PATH_INFO}};{ALIVE} setapp:{ALIVE}",
                 "https-socket": f"{at.host.address}:{back(port)},{CERTIFICATE_PATH},{KEY_PATH}",
                 "add-header": "Connection: close",
                 "master": True,
@@ -78,3 +85,4 @@ def uwsgi(
         path="/etc/cloudwright/uwsgi.ini",
         owner=user,
     )
+    return {"uwsgi.ini": ini, **library(__name__, "program/alive.py")}
