@@ -1,4 +1,5 @@
-"""A real HAProxy: an API leaves it before it stops, and a reload cuts no connection."""
+"""A real HAProxy: an API leaves it before it stops, a reload cuts no connection, and nobody
+waits for ever for a member of the database that died."""
 
 from __future__ import annotations
 
@@ -7,12 +8,13 @@ import errno
 import http.server
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,7 @@ CLOUD = Path(__file__).parents[1] / "golden/two-sites/files/ctl-b/cloudwright/ha
 PARTS = re.compile(
     r"(?m)^defaults$[\s\S]*?(?=^frontend)|^(?:listen|backend) placement-api[\s\S]*?(?=\n\n)"
 )
+GREETING = b"greeting"
 CONFIG = """\
 global
     stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners
@@ -140,7 +143,9 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     run += ["--user=root", IMAGE, "-W", "-db", "-S", MASTER, "-f", "/etc/haproxy/haproxy.cfg"]
     subprocess.run(run, check=True, capture_output=True)
     rig = Rig(container=name, front=front, ports=ports, directory=tmp_path)
+    test = ["podman", "exec", name, "test", "-S", MASTER.partition(",")[0]]
     try:
+        until_true("started", lambda: subprocess.run(test, check=False).returncode == 0)
         yield rig
     finally:
         subprocess.run(["podman", "rm", "-f", "-t", "0", name], capture_output=True, check=True)
@@ -165,10 +170,29 @@ def rows(rig: Rig) -> list[list[str]]:
     return [row.split(",") for row in rig.run("sh", "-c", ask).stdout.splitlines()]
 
 
-def status(rig: Rig, server: str) -> str:
+def status(rig: Rig, server: str, front: str = "placement-api") -> str:
     """What the checks of a server say; empty when there is no such server, or none checks it."""
-    said = [row[17] for row in rows(rig) if row[1:2] == [server] and row[0] == "placement-api"]
+    said = [row[17] for row in rows(rig) if row[:2] == [front, server]]
     return said[0] if said else ""
+
+
+def sessions(rig: Rig, server: str, front: str) -> int:
+    """How many sessions a server has."""
+    return sum(int(row[4]) for row in rows(rig) if row[:2] == [front, server])
+
+
+def between(start: str, end: str) -> str:
+    """A part of what a cloud's load balancer is told."""
+    text = CLOUD.read_text()
+    return text[text.index(start) : text.index(end)]
+
+
+def until_true(what: str, holds: Callable[[], bool]) -> None:
+    """Wait for something; says what, when it does not come."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
 
 
 def until_busy(rig: Rig, count: int) -> None:
@@ -231,14 +255,89 @@ def test_who_is_too_busy_for_checks_is_asked_while_nobody_else_is_there(rig: Rig
     text = re.sub(r" ssl verify required ca-file \S+ verifyhost \S+", "", text)
     text = re.sub(r"(server ctl-a) \S+", rf"\1 127.0.0.1:{rig.ports['h0']}", text)
     text = re.sub(r"(server ctl-b) \S+", rf"\1 127.0.0.1:{rig.ports['h1']}", text)
-    text = text.replace("GET uri /", "GET uri /busy")
+    text = text.replace("GET uri /healthcheck", "GET uri /busy")
     head = CONFIG.partition("defaults")[0]
     (rig.directory / "haproxy.cfg").write_text(f"{head}{text}\n")
     with backend("h1", rig.ports["h1"]):
         assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
-        deadline = time.monotonic() + 60
-        while "DOWN" not in status(rig, "ctl-b"):
-            assert time.monotonic() < deadline, status(rig, "ctl-b")
-            time.sleep(0.2)
+        until_true("down", lambda: "DOWN" in status(rig, "ctl-b"))
         assert "DOWN" in status(rig, "ctl-a")
         assert rig.ask() == "h1"
+
+
+@contextlib.contextmanager
+def stalled() -> Iterator[int]:
+    """A port that takes no connection and refuses none, as that of a host that died: the queue
+    before it has room for one, and is full."""
+    with contextlib.ExitStack() as open_sockets:
+        listener = open_sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(2):
+            filler = open_sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def greeter() -> Iterator[int]:
+    """The port of a server that speaks first, as a database does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.sendall(GREETING)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def greeted(port: int) -> bytes:
+    """What a client of the database hears first; nothing when its connection is ended."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        try:
+            return connection.recv(64)
+        except ConnectionError:
+            return b""
+
+
+def test_who_waits_for_a_member_that_died_is_let_go(rig: Rig) -> None:
+    """What a cloud's own file says of the database, on this machine's ports. The first member's
+    host died: its port is silent, and then its agent is."""
+    ready = {name: free_port() for name in ("ctl-a", "ctl-b")}
+    with stalled() as dead, greeter() as alive, backend("ctl-b", ready["ctl-b"]):
+        ports = {"ctl-a": dead, "ctl-b": alive}
+        text = between("defaults\n", "frontend status") + between(
+            "listen mariadb", "frontend plain"
+        )
+        text = re.sub(r"bind \S+ transparent.*", f"bind 127.0.0.1:{rig.front}", text)
+        text = text.replace("abns@", f"abns@{rig.container}-")
+        for name in ports:
+            check = f"127.0.0.1:{ports[name]} check port {ready[name]}"
+            text = re.sub(rf"(server {name}) [0-9.]+:\d+ check port \d+", rf"\1 {check}", text)
+        head = CONFIG.partition("defaults")[0]
+        (rig.directory / "haproxy.cfg").write_text(f"{head}{text}\n")
+        heard: list[bytes] = []
+        waiting = [
+            threading.Thread(target=lambda: heard.append(greeted(rig.front))) for _ in range(8)
+        ]
+        with backend("ctl-a", ready["ctl-a"]):
+            assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
+            until_true("up", lambda: status(rig, "ctl-a", "mariadb").startswith("UP"))
+            for thread in waiting:
+                thread.start()
+            until_true("there", lambda: sessions(rig, "ctl-a", "mariadb") == len(waiting))
+            assert not heard
+        until_true("down", lambda: "DOWN" in status(rig, "ctl-a", "mariadb"))
+        for thread in waiting:
+            thread.join()
+        # Ended at once, to be asked again; and who asks is answered by the other.
+        assert heard == [b""] * len(waiting)
+        assert greeted(rig.front) == GREETING
