@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import pytest
 
 from cloudwright.execute.steps.drain import told
 from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
+from tests.cloud.tool import eventually
 from tests.contract.sshd import free_port
 
 IMAGE = "localhost/cloudwright/haproxy:2026.2"
@@ -145,7 +146,9 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(container=name, front=front, ports=ports, directory=tmp_path)
     test = ["podman", "exec", name, "test", "-S", MASTER.partition(",")[0]]
     try:
-        until_true("started", lambda: subprocess.run(test, check=False).returncode == 0)
+        eventually(
+            lambda: subprocess.run(test, check=False).returncode == 0, seconds=60, what="a start"
+        )
         yield rig
     finally:
         subprocess.run(["podman", "rm", "-f", "-t", "0", name], capture_output=True, check=True)
@@ -185,14 +188,6 @@ def between(start: str, end: str) -> str:
     """A part of what a cloud's load balancer is told."""
     text = CLOUD.read_text()
     return text[text.index(start) : text.index(end)]
-
-
-def until_true(what: str, holds: Callable[[], bool]) -> None:
-    """Wait for something; says what, when it does not come."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def until_busy(rig: Rig, count: int) -> None:
@@ -260,7 +255,7 @@ def test_who_is_too_busy_for_checks_is_asked_while_nobody_else_is_there(rig: Rig
     (rig.directory / "haproxy.cfg").write_text(f"{head}{text}\n")
     with backend("h1", rig.ports["h1"]):
         assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
-        until_true("down", lambda: "DOWN" in status(rig, "ctl-b"))
+        eventually(lambda: "DOWN" in status(rig, "ctl-b"), seconds=60, what="it to be down")
         assert "DOWN" in status(rig, "ctl-a")
         assert rig.ask() == "h1"
 
@@ -330,12 +325,22 @@ def test_who_waits_for_a_member_that_died_is_let_go(rig: Rig) -> None:
         ]
         with backend("ctl-a", ready["ctl-a"]):
             assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
-            until_true("up", lambda: status(rig, "ctl-a", "mariadb").startswith("UP"))
+            eventually(
+                lambda: status(rig, "ctl-a", "mariadb").startswith("UP"),
+                seconds=60,
+                what="it to be up",
+            )
             for thread in waiting:
                 thread.start()
-            until_true("there", lambda: sessions(rig, "ctl-a", "mariadb") == len(waiting))
+            eventually(
+                lambda: sessions(rig, "ctl-a", "mariadb") == len(waiting),
+                seconds=15,
+                what="them all",
+            )
             assert not heard
-        until_true("down", lambda: "DOWN" in status(rig, "ctl-a", "mariadb"))
+        eventually(
+            lambda: "DOWN" in status(rig, "ctl-a", "mariadb"), seconds=60, what="it to be down"
+        )
         for thread in waiting:
             thread.join()
         # Ended at once, to be asked again; and who asks is answered by the other.
