@@ -1,5 +1,5 @@
-"""A real HAProxy: an API leaves it before it stops, a reload cuts no connection, and nobody
-waits for ever for a member of the database that died."""
+"""A real HAProxy: an API leaves it before it stops, a reload cuts no connection, and who
+asks for the database waits for a member that answers, and for no other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from cloudwright.declare.oslo import DATABASE_ADDRESS, DATABASE_PORT
 from cloudwright.execute.steps.drain import told
 from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
 from tests.cloud.tool import eventually
@@ -303,46 +304,65 @@ def greeted(port: int) -> bytes:
             return b""
 
 
+def with_database(rig: Rig, members: Mapping[str, tuple[int, int]]) -> None:
+    """Give it what a cloud's own file says of the database, on this machine's ports: name → the
+    member's and its agent's."""
+    text = between("defaults\n", "frontend status") + between("listen mariadb\n", "frontend plain")
+    text = text.replace(f"    bind {DATABASE_ADDRESS}:{DATABASE_PORT}\n", "")
+    text = re.sub(r"bind \S+ transparent.*", f"bind 127.0.0.1:{rig.front}", text)
+    text = text.replace("abns@", f"abns@{rig.container}-")
+    for name, (port, agent) in members.items():
+        check = f"127.0.0.1:{port} check port {agent}"
+        text = re.sub(rf"(server {name}) [0-9.]+:\d+ check port \d+", rf"\1 {check}", text)
+    head = CONFIG.partition("defaults")[0]
+    (rig.directory / "haproxy.cfg").write_text(f"{head}{text}\n")
+    assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
+
+
+@contextlib.contextmanager
+def clients(rig: Rig, server: str) -> Iterator[list[bytes]]:
+    """What eight clients of the database hear, who wait at this server as the block begins; when
+    it ends each has been answered."""
+    heard: list[bytes] = []
+    asking = [threading.Thread(target=lambda: heard.append(greeted(rig.front))) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    eventually(lambda: sessions(rig, server, "mariadb") == 8, seconds=15, what="them all")
+    assert not heard
+    yield heard
+    for thread in asking:
+        thread.join()
+    assert len(heard) == len(asking)
+
+
 def test_who_waits_for_a_member_that_died_is_let_go(rig: Rig) -> None:
-    """What a cloud's own file says of the database, on this machine's ports. The first member's
-    host died: its port is silent, and then its agent is."""
+    """The first member's host died: its port is silent, and then its agent is."""
     ready = {name: free_port() for name in ("ctl-a", "ctl-b")}
     with stalled() as dead, greeter() as alive, backend("ctl-b", ready["ctl-b"]):
-        ports = {"ctl-a": dead, "ctl-b": alive}
-        text = between("defaults\n", "frontend status") + between(
-            "listen mariadb", "frontend plain"
-        )
-        text = re.sub(r"bind \S+ transparent.*", f"bind 127.0.0.1:{rig.front}", text)
-        text = text.replace("abns@", f"abns@{rig.container}-")
-        for name in ports:
-            check = f"127.0.0.1:{ports[name]} check port {ready[name]}"
-            text = re.sub(rf"(server {name}) [0-9.]+:\d+ check port \d+", rf"\1 {check}", text)
-        head = CONFIG.partition("defaults")[0]
-        (rig.directory / "haproxy.cfg").write_text(f"{head}{text}\n")
-        heard: list[bytes] = []
-        waiting = [
-            threading.Thread(target=lambda: heard.append(greeted(rig.front))) for _ in range(8)
-        ]
-        with backend("ctl-a", ready["ctl-a"]):
-            assert rig.run("python3", RELOAD_PATH).stdout.startswith("Success=1")
-            eventually(
-                lambda: status(rig, "ctl-a", "mariadb").startswith("UP"),
-                seconds=60,
-                what="it to be up",
-            )
-            for thread in waiting:
-                thread.start()
-            eventually(
-                lambda: sessions(rig, "ctl-a", "mariadb") == len(waiting),
-                seconds=15,
-                what="them all",
-            )
-            assert not heard
-        eventually(
-            lambda: "DOWN" in status(rig, "ctl-a", "mariadb"), seconds=60, what="it to be down"
-        )
-        for thread in waiting:
-            thread.join()
+        with contextlib.ExitStack() as waiting:
+            with backend("ctl-a", ready["ctl-a"]):
+                ports = {"ctl-a": dead, "ctl-b": alive}
+                with_database(rig, {name: (ports[name], ready[name]) for name in ports})
+                until_it_is(rig, "ctl-a", "UP")
+                heard = waiting.enter_context(clients(rig, "ctl-a"))
+            until_it_is(rig, "ctl-a", "DOWN")
         # Ended at once, to be asked again; and who asks is answered by the other.
-        assert heard == [b""] * len(waiting)
+        assert set(heard) == {b""}
         assert greeted(rig.front) == GREETING
+
+
+def test_who_comes_while_no_member_is_ready_waits_for_one(rig: Rig) -> None:
+    """As the members of a site that is left agree that they are a majority."""
+    ready = {name: free_port() for name in ("ctl-a", "ctl-b")}
+    with greeter() as alive:
+        with_database(rig, {name: (alive, ready[name]) for name in ready})
+        for name in ready:
+            until_it_is(rig, name, "DOWN")
+        with clients(rig, "FRONTEND") as heard, backend("ctl-b", ready["ctl-b"]):
+            until_it_is(rig, "ctl-b", "UP")
+        assert set(heard) == {GREETING}
+
+
+def until_it_is(rig: Rig, member: str, wanted: str) -> None:
+    """Wait until the checks say this of a member of the database."""
+    eventually(lambda: status(rig, member, "mariadb").startswith(wanted), seconds=60, what=wanted)

@@ -6,6 +6,9 @@ from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.ini import Ini, Value
 
 KEYSTONE_PORT = 5000
+DATABASE_ADDRESS = "127.0.0.1"
+"""The load balancer of the own host, not the virtual address: if that one's holder dies, who waits
+for an answer would wait for as long as the kernel's keepalives do, two hours."""
 DATABASE_PORT = 13306  # the load balancer's, so that it may share an address with a member's 3306
 DATABASE_AGENT_PORT = 13307  # says whether the member of its host is ready
 QUEUE_PORT = 5671
@@ -15,12 +18,12 @@ SOUTHBOUND_PORT = 6642
 
 
 def database_url(at: At, name: str, user: str = "") -> str:
-    """SQLAlchemy's URL of a database, through the load balancer; with an authority given, PyMySQL
-    verifies the server's address too."""
+    """SQLAlchemy's URL of a database, through this host's load balancer; with an authority given,
+    PyMySQL verifies the server's address too."""
     user = user or name
     password = at.password(f"{user}/database")
     return (
-        f"mysql+pymysql://{user}:{password}@{at.cloud.api.internal}:{DATABASE_PORT}/{name}"
+        f"mysql+pymysql://{user}:{password}@{DATABASE_ADDRESS}:{DATABASE_PORT}/{name}"
         f"?charset=utf8mb4&ssl_ca={CA_PATH}"
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cloudwright.declare import member
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
+from cloudwright.declare.database import BALANCER_READY, STATUS_PORT
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_AGENT_PORT, DATABASE_PORT
+from cloudwright.declare.oslo import DATABASE_ADDRESS, DATABASE_AGENT_PORT, DATABASE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
@@ -24,8 +25,6 @@ from cloudwright.services.mariadb import conf
 CERTIFICATE_PATH = "/etc/haproxy/api.pem"
 RELOAD_PATH = "/usr/local/bin/haproxy-reload"
 MASTER = "/run/haproxy/master.sock,mode,600"
-STATUS_PORT = 13999
-"""Plain HTTP on the host's own address: HAProxy's own health and counters."""
 
 
 def certificate(cloud: Cloud) -> Secret:
@@ -50,12 +49,14 @@ def files(at: At) -> Files:
         server_name=server_name,
         frontends=at.frontends,
         far={host.name for host in at.controllers if host.site != at.host.site},
+        database_address=DATABASE_ADDRESS,
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
         database_backend_port=conf.PORT,
         database_agent_port=DATABASE_AGENT_PORT,
         database_ready=member.READY,
         status_port=STATUS_PORT,
+        ready=BALANCER_READY,
     )
     return {
         "haproxy.cfg": File(

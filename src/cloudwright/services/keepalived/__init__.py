@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import At
+from cloudwright.declare.database import BALANCER_READY, STATUS_PORT
 from cloudwright.declare.image import Image
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import HEARTBEAT_SHARES, Container, File, Files, Service
 from cloudwright.declare.template import render
 from cloudwright.services import selffence
-from cloudwright.services.haproxy import STATUS_PORT
 from cloudwright.services.selffence.asked import ASIDE, YES
 
 CONFIGURATION_PATH = "/etc/keepalived/keepalived.conf"
@@ -31,6 +31,7 @@ def files(at: At) -> Files:
         peers=[host.address for host in at.controllers if host.name != at.host.name],
         addresses=tuple(dict.fromkeys((api.internal, api.external))),
         check=CHECK_PATH,
+        ready=BALANCER_READY,
         aside=ASIDE_PATH if selffence.is_there(at.cloud) else "",
     )
     check = (

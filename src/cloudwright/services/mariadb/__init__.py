@@ -6,7 +6,7 @@ from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.library import LIBRARY, library
-from cloudwright.declare.oslo import DATABASE_AGENT_PORT
+from cloudwright.declare.oslo import DATABASE_ADDRESS, DATABASE_AGENT_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
@@ -122,8 +122,12 @@ service = Service(
             ),
             health=HttpHealth(port=DATABASE_AGENT_PORT, path=member.READY, seconds=300),
             rollout=Quorum(cluster="mariadb", speaks="tls"),
-            # Clients come through the load balancer, and look for its address.
-            tls=Tls(owner="mysql", also=lambda cloud: (cloud.api.internal,), reload=True),
+            # Clients come through a load balancer, and look for the address that they called.
+            tls=Tls(
+                owner="mysql",
+                also=lambda cloud: (cloud.api.internal, DATABASE_ADDRESS),
+                reload=True,
+            ),
             reload=Reload(command=(RELOAD,)),
             cpu_shares=HEARTBEAT_SHARES,
             stop_seconds=120,
