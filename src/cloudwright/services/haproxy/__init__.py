@@ -40,7 +40,7 @@ def files(at: At) -> Files:
     configuration = render(
         __name__,
         "haproxy.cfg.j2",
-        here=at.host.name,
+        from_host=at.host,
         address=at.host.address,
         internal=at.cloud.api.internal,
         external=at.cloud.api.external,
@@ -48,7 +48,6 @@ def files(at: At) -> Files:
         authority=CA_PATH,
         server_name=server_name,
         frontends=at.frontends,
-        far={host.name for host in at.controllers if host.site != at.host.site},
         database_address=DATABASE_ADDRESS,
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
