@@ -2,6 +2,7 @@
 
 from cloudwright.execute.doctor.engine import reasons, settings_for
 from cloudwright.execute.doctor.finding import Finding, Fix, install_command
+from cloudwright.execute.doctor.machine import GIB, usable_memory
 
 HYBRID = {"cgroup": "1", "systemd": "no", "files": "20000", "processes": "96365"}
 ORDINARY = {"cgroup": "2", "systemd": "yes", "files": "1048576", "processes": "unlimited"}
@@ -57,3 +58,12 @@ def test_packages_are_installed_without_questions() -> None:
     command = install_command(("b", "a"))
     assert "noninteractive" in command
     assert command.endswith("-qq a b")
+
+
+def test_a_container_has_the_memory_that_it_is_given() -> None:
+    boundless = "9223372036854771712"  # what the first version says of no limit
+    assert usable_memory(24 * GIB, []) == 24 * GIB
+    assert usable_memory(24 * GIB, ["max"]) == 24 * GIB
+    assert usable_memory(24 * GIB, [boundless]) == 24 * GIB
+    assert usable_memory(24 * GIB, [str(8 * GIB)]) == 8 * GIB
+    assert usable_memory(4 * GIB, ["max", str(8 * GIB)]) == 4 * GIB

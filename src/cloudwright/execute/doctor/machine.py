@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from cloudwright.errors import Missing
 from cloudwright.execute.doctor.finding import Finding, Fix, install_command
@@ -26,6 +27,9 @@ PACKAGES = {
     "ca-certificates": "the authorities that builds trust",
 }
 GIB = 1024**3
+MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Of the topmost control group that is seen from here, in the kernel's second and first version
+(cgroup-v2.rst, memory.rst): a container's own; a real machine's has no limit."""
 LEAST_MEMORY = 7 * GIB
 LEAST_DISK = 15 * GIB
 LEAST_CORES = 2
@@ -94,23 +98,32 @@ async def check_packages(host: Host) -> tuple[Finding, ...]:
     )
 
 
+def usable_memory(installed: int, limits: Iterable[str]) -> int:
+    """What the containers of a machine may use, in bytes: what it has (`installed`), or less where
+    it is a container itself. `limits` are what the files MEMORY_LIMITS say: bytes, or `max`."""
+    return min([installed, *(int(limit) for limit in limits if limit.isdigit())])
+
+
 async def check_size(host: Host) -> tuple[Finding, ...]:
     """Memory, disk where images go, and cores for one small cloud."""
     done = await host.run(
-        "awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo; getconf _NPROCESSORS_ONLN; "
-        "df -PB1 /var/lib/containers /var/lib 2>/dev/null | awk 'NR == 2 {print $4}'"
+        "awk '/^MemTotal/ {print $2}' /proc/meminfo; getconf _NPROCESSORS_ONLN; "
+        "df -PB1 /var/lib/containers /var/lib 2>/dev/null | awk 'NR == 2 {print $4}'; "
+        f"cat {' '.join(MEMORY_LIMITS)} 2>/dev/null",
+        check=False,
     )
-    memory, cores, disk = (float(line) for line in done.stdout.split())
+    memory, cores, disk, *limits = done.stdout.split()
+    least = usable_memory(int(memory) * 1024, limits) / GIB
     return (
-        _size("memory", memory / GIB, LEAST_MEMORY / GIB, "GiB", "a lab runs a whole cloud here"),
+        _size("memory", least, LEAST_MEMORY / GIB, "GiB", "a lab runs a whole cloud here"),
         _size(
             "disk",
-            disk / GIB,
+            float(disk) / GIB,
             LEAST_DISK / GIB,
             "GiB free",
             "images take 5 GiB, twice that while they are built",
         ),
-        _size("cores", cores, LEAST_CORES, "", "everything takes longer"),
+        _size("cores", int(cores), LEAST_CORES, "", "everything takes longer"),
     )
 
 
