@@ -223,11 +223,22 @@ class Clusters:
     def whole_raft(self) -> None:
         """Wait until every member of OVN's databases knows its leader."""
 
-        def all_led() -> bool:
-            told = [text for host in ADDRESSES for text in self.raft(host, check=False)]
-            return all("\nLeader: " in t and "\nLeader: unknown" not in t for t in told)
+        def without_leader() -> list[str]:
+            told = [(host, text) for host in ADDRESSES for text in self.raft(host, check=False)]
+            led = ("\nLeader: " in text and "\nLeader: unknown" not in text for _, text in told)
+            return [
+                f"{host}: {text}" for (host, text), one in zip(told, led, strict=True) if not one
+            ]
 
-        eventually(all_led, seconds=SECONDS, what="the whole raft")
+        try:
+            eventually(lambda: not without_leader(), seconds=SECONDS, what="the whole raft")
+        except AssertionError as err:
+            for told in without_leader():
+                err.add_note(told)
+            logs = "for db in nb sb; do podman logs --tail 20 ovn-$db-db 2>&1; done"
+            for host in ADDRESSES:
+                err.add_note(f"{host}: {self.on(host, logs, check=False)}")
+            raise
 
     def trust(self, host: str = "ctl-a") -> ssl.SSLContext:
         """What a client of the clusters trusts, as `host` has it."""
