@@ -229,6 +229,21 @@ def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters
     assert 351 not in rows
 
 
+def test_a_record_that_the_power_cut_short_keeps_no_member_away(clusters: Clusters) -> None:
+    """OVSDB's own tools refuse such a file, which its server reads as far as it goes."""
+    clusters.whole_raft()
+    clusters.northbound("ctl-a", "ls-add", "before-the-cut")
+    mounts = clusters.on("witness", "podman inspect --format '{{json .Mounts}}' ovn-nb-db")
+    kept = {mount["Destination"]: mount["Source"] for mount in json.loads(mounts)}
+    folder = kept["/var/lib/openvswitch/ovn-nb"]
+    clusters.on("witness", "podman stop --time 0 ovn-nb-db")
+    clusters.on("witness", f"truncate --size -7 {folder}/ovnnb.db")
+    clusters.on("witness", "podman start ovn-nb-db")
+    clusters.whole_raft()
+    assert "(before-the-cut)" in clusters.northbound("witness", "ls-list")
+    clusters.on("witness", f"test -e {folder}/ovnnb.cut")
+
+
 def test_a_queue_member_that_keeps_its_doors_closed_is_started_anew(clusters: Clusters) -> None:
     """One may stop serving and never begin again by itself, with its process alive all the while:
     RabbitMQ does after some cuts. It comes back, and what was confirmed meanwhile is in it."""

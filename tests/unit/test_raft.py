@@ -1,7 +1,9 @@
-"""OVSDB's server is asked on its control socket: once for each moment, in whole answers only."""
+"""OVSDB's server is asked on its control socket: once for each moment, in whole answers only; and
+what a power cut left of its file is read."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
@@ -71,3 +73,26 @@ def test_a_member_that_says_nothing_of_its_cluster_is_not_up(tmp_path: Path, sai
 
 def test_without_a_server_a_member_is_not_up(tmp_path: Path) -> None:
     assert not adapter(tmp_path).is_up()
+
+
+def record(content: bytes) -> bytes:
+    number = hashlib.sha1(content).hexdigest().encode()
+    return b"OVSDB CLUSTER %d %s\n" % (len(content), number) + content
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"", record(b"third\n")[:-1], record(b"third\n")[:20], bytes(4096), b"OVSDB CLUSTER", b"\n"],
+)
+def test_what_is_whole_of_a_file_ends_where_the_power_did(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "ovnnb.db"
+    whole = record(b"first\n") + record(b"second\n")
+    path.write_bytes(whole + end)
+    assert raft.whole_records(path) == len(whole)
+
+
+def test_a_record_that_was_changed_ends_what_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "ovnnb.db"
+    first, second = record(b"first\n"), record(b"second\n").replace(b"second", b"sekond")
+    path.write_bytes(first + second + record(b"third\n"))
+    assert raft.whole_records(path) == len(first)

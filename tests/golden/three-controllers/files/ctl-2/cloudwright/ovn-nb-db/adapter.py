@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,12 @@ FRESH_SECONDS = 0.1
 
 NO_NUMBER = 2
 """How `ovsdb-tool db-cid` ends while the number of the cluster is not known (ovsdb-tool(1))."""
+
+
+RECORD = re.compile(rb"OVSDB [A-Z]+ (\d+) ([0-9a-f]{40})\n")
+"""What stands before each record of a database file: its length in bytes, and its SHA-1
+(Open vSwitch, ovsdb/log.c)."""
+MOST_HEADER = 128
 
 
 class Adapter:
@@ -51,6 +58,7 @@ class Adapter:
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """The cluster's number is the history; an empty file is what a full disk left, one without
         a number what was to join a cluster and never did."""
+        self._cut_off()
         if self._is_former():
             return "", self._position(), ()
         history = self._cluster()
@@ -101,6 +109,19 @@ class Adapter:
             return self._database.stat().st_size > 0
         except FileNotFoundError:
             return False
+
+    def _cut_off(self) -> None:
+        """Take away what no server would read either; a copy of all stays, for a person."""
+        if not self._is_there():
+            return
+        size, whole = self._database.stat().st_size, whole_records(self._database)
+        if 0 < whole < size:
+            copy = self._database.with_suffix(".cut")
+            said = f"{self._database}: only {whole} of {size} bytes are whole, all are in {copy}"
+            print(said, flush=True)
+            shutil.copy2(self._database, copy)
+            os.sync()
+            os.truncate(self._database, whole)
 
     def _is_former(self) -> bool:
         """Whether its cluster knows this member by another address, of another kind."""
@@ -159,6 +180,22 @@ class Adapter:
     def is_ready(self) -> bool:
         """The same: a member that knows its leader takes reads and writes."""
         return self.is_up()
+
+
+def whole_records(database: Path) -> int:
+    """How many bytes of a database file, from its beginning, are whole records.
+
+    A power cut leaves a piece of one at the end, or zeros. `ovsdb-server` reads until there and
+    writes over it; `ovsdb-tool` refuses the file, and nobody could say how far its log goes.
+    """
+    whole = 0
+    with database.open("rb") as file:
+        while header := RECORD.fullmatch(file.readline(MOST_HEADER)):
+            content = file.read(int(header[1]))
+            if hashlib.sha1(content, usedforsecurity=False).hexdigest().encode() != header[2]:
+                break
+            whole = file.tell()
+    return whole
 
 
 def _call(control: str, method: str, *params: str) -> str:
