@@ -35,6 +35,8 @@ CLUSTERS = tuple(
     word for name in ("mariadb", "rabbitmq", "ovn", "self-fence") for word in ("--only", name)
 )
 SECONDS = 300
+LED = re.compile(r"(?m)^Leader: (?!unknown)")
+"""What a member of a raft says that knows its leader."""
 BEGIN_ANEW = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
 """What a member answers to a statement that a change of the cluster's members met."""
 
@@ -224,11 +226,8 @@ class Clusters:
         """Wait until every member of OVN's databases knows its leader."""
 
         def without_leader() -> list[str]:
-            told = [(host, text) for host in ADDRESSES for text in self.raft(host, check=False)]
-            led = ("\nLeader: " in text and "\nLeader: unknown" not in text for _, text in told)
-            return [
-                f"{host}: {text}" for (host, text), one in zip(told, led, strict=True) if not one
-            ]
+            told = ((host, text) for host in ADDRESSES for text in self.raft(host, check=False))
+            return [f"{host}: {text}" for host, text in told if not LED.search(text)]
 
         try:
             eventually(lambda: not without_leader(), seconds=SECONDS, what="the whole raft")

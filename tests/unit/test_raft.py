@@ -91,8 +91,12 @@ def test_what_is_whole_of_a_file_ends_where_the_power_did(tmp_path: Path, end: b
     assert raft.whole_records(path) == len(whole)
 
 
-def test_a_record_that_was_changed_ends_what_is_whole(tmp_path: Path) -> None:
+def test_a_record_that_was_changed_before_the_end_is_left_to_a_person(tmp_path: Path) -> None:
     path = tmp_path / "ovnnb.db"
     first, second = record(b"first\n"), record(b"second\n").replace(b"second", b"sekond")
     path.write_bytes(first + second + record(b"third\n"))
     assert raft.whole_records(path) == len(first)
+    size = path.stat().st_size
+    with pytest.raises(SystemExit, match=f"damaged at byte {len(first)}"):
+        adapter(tmp_path).look()
+    assert path.stat().st_size == size
