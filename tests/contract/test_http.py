@@ -13,7 +13,8 @@ import pytest
 import requests
 from keystoneauth1 import session as keystone
 
-from cloudwright.transport.http import ForwardedAdapter, forwarded_transport, sockets_through
+from cloudwright.transport.adapter import ForwardedAdapter, sockets_through
+from cloudwright.transport.http import forwarded_transport
 from cloudwright.transport.local import LocalHost
 
 from .tls import make_server

@@ -127,3 +127,17 @@ def test_a_damaged_archive_is_refused_and_nothing_comes_of_it(rig: Rig) -> None:
         assert len(await engine.images()) == len(before)
 
     go(rig, test)
+
+
+def test_the_images_of_a_folder(rig: Rig) -> None:
+    async def test(engine: Engine) -> None:
+        mine = f"localhost/{PREFIX}-cloud/first:1"
+        id, content = archive(mine, LOW)
+        await engine.load(stream(content))
+        other = archive(FIRST, LOW, HIGH)
+        await engine.load(stream(other[1]))
+        found = await engine.images(f"localhost/{PREFIX}-cloud")
+        assert [(image.id, mine in image.tags) for image in found] == [(id, True)]
+        assert await engine.images(f"localhost/{PREFIX}-clou") == ()
+
+    go(rig, test)

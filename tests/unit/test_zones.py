@@ -43,9 +43,9 @@ class Nova:
 
     aggregates: dict[int, dict[str, Any]] = field(default_factory=dict)
 
-    def get(self, url: str) -> Answer:
-        assert url == f"{URL}/os-aggregates"
-        return Answer({"aggregates": [{"id": i, **a} for i, a in self.aggregates.items()]})
+    async def listed(self, url: str, key: str) -> list[dict[str, Any]]:
+        assert (url, key) == (f"{URL}/os-aggregates", "aggregates")
+        return [{"id": i, **a} for i, a in self.aggregates.items()]
 
     def post(self, url: str, json: Any) -> Answer:
         if url == f"{URL}/os-aggregates":

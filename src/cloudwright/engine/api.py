@@ -162,8 +162,9 @@ class Engine(Protocol):
         """Which engine answers."""
         ...
 
-    async def images(self) -> tuple[ContainerImage, ...]:
-        """Every container image on the host, in one call."""
+    async def images(self, folder: str = "") -> tuple[ContainerImage, ...]:
+        """Every container image on the host, in one call; with `folder` (as `example.org/cloud`)
+        those that have a tag in it, which Podman finds in half the time."""
         ...
 
     async def image_id(self, reference: str) -> str:

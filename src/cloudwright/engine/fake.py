@@ -135,10 +135,10 @@ class FakeEngine:
         await self._begin("version", "")
         return EngineVersion(kind="podman", version="0.0-fake", api="1.41")
 
-    async def images(self) -> tuple[ContainerImage, ...]:
-        """Every container image on the host."""
+    async def images(self, folder: str = "") -> tuple[ContainerImage, ...]:
+        """Every container image on the host, or those with a tag in `folder`."""
         await self._begin("images", "")
-        return self._images.all()
+        return self._images.all(folder)
 
     async def image_id(self, reference: str) -> str:
         """The id of the image that `reference` stands for."""

@@ -21,9 +21,13 @@ class FakeImages:
         self._images = list(images)
         self._layers: dict[str, tuple[str, ...]] = {}
 
-    def all(self) -> tuple[ContainerImage, ...]:
-        """Every image, the oldest first."""
-        return tuple(self._images)
+    def all(self, folder: str = "") -> tuple[ContainerImage, ...]:
+        """Every image, or those with a tag in `folder`, the oldest first."""
+        return tuple(
+            image
+            for image in self._images
+            if not folder or any(tag.rpartition("/")[0] == folder for tag in image.tags)
+        )
 
     def find(self, reference: str) -> ContainerImage:
         """The image that a tag, an id or the beginning of an id stands for, or a 404."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from cloudwright.engine import compare, request, stream
 from cloudwright.engine.api import (
     ContainerImage,
@@ -23,6 +21,7 @@ from cloudwright.engine.api import (
 from cloudwright.engine.quirks import API, DOCKER, PODMAN, SOCKETS, promised_status
 from cloudwright.errors import EngineError, Missing
 from cloudwright.transport.host import Host
+from cloudwright.transport.lean_http import httpx
 
 ANSWER_SECONDS = 120.0
 """An engine under load takes its time to make or remove a container."""
@@ -93,9 +92,10 @@ class HttpEngine:
             api=headers.get("Api-Version", ""),
         )
 
-    async def images(self) -> tuple[ContainerImage, ...]:
-        """Every container image on the host."""
-        answer = await self._get("/images/json")
+    async def images(self, folder: str = "") -> tuple[ContainerImage, ...]:
+        """Every container image on the host, or those with a tag in `folder`."""
+        wanted = {"filters": json.dumps({"reference": [f"{folder}/*"]})} if folder else {}
+        answer = await self._get("/images/json", **wanted)
         return tuple(request.image_of(item, self._quirks) for item in answer)
 
     async def image_id(self, reference: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import asyncssh
-
 from cloudwright.lab.spec import LabHost, LabSpec
+from cloudwright.transport.lean_ssh import asyncssh
 
 _KIND = "ssh-ed25519"
 HOST_KEY = "ssh_host_ed25519_key"

@@ -7,9 +7,8 @@ import contextlib
 import secrets
 import shlex
 
-import asyncssh
-
 from cloudwright.errors import Missing
+from cloudwright.transport.lean_ssh import asyncssh
 
 START_SECONDS = 20.0
 

@@ -8,7 +8,7 @@ import secrets
 import shlex
 from dataclasses import dataclass
 
-import asyncssh
+from cloudwright.transport.lean_ssh import asyncssh
 
 LINE = 76 * 64
 """Characters of base64 in one line; a shell reads a line at a time."""

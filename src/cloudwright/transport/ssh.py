@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncssh
-
 from cloudwright.errors import CommandFailed, Missing, Unreachable
 from cloudwright.transport import archive
 from cloudwright.transport.bridge import Bridge, open_bridge
@@ -25,6 +23,7 @@ from cloudwright.transport.host import (
     checked,
     took_too_long,
 )
+from cloudwright.transport.lean_ssh import asyncssh
 from cloudwright.transport.shell import RawCompleted, Shell, ShellLostError, open_shell
 from cloudwright.transport.trust import KeyWatch, known_hosts_of, login_error
 

@@ -7,9 +7,8 @@ import errno
 import socket
 from pathlib import Path
 
-import asyncssh
-
 from cloudwright.errors import Unreachable
+from cloudwright.transport.lean_ssh import asyncssh
 
 
 class KeyWatch(asyncssh.SSHClient):

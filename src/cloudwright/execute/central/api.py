@@ -46,7 +46,7 @@ async def connect_api(fleet: Fleet, cloud: Cloud, vault: Vault, state: Path) -> 
         from openstack.connection import Connection
         from openstack.exceptions import SDKException
 
-        from cloudwright.transport.http import ForwardedAdapter, sockets_through
+        from cloudwright.transport.adapter import ForwardedAdapter, sockets_through
 
         http = requests.Session()
         http.trust_env = False  # a proxy of this machine's user has no part in this

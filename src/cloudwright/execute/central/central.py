@@ -79,21 +79,19 @@ def _in_database(step: Step) -> bool:
 async def _databases(links: Links, steps: list[Step]) -> dict[str, Seen]:
     """Databases, their users, and the effects of jobs."""
     server = links.database
-    names, owners, digests = await asyncio.gather(
-        server.names(), server.owners(), server.digests()
-    )
+    there = await server.contents(s.action.probe for s in steps if isinstance(s.action, RunJob))
 
     async def one(step: Step) -> Seen | None:
         match step.action:
             case MakeDatabase(database=database, user=user, password=password):
-                if (database, user) not in owners:
+                if (database, user) not in there.owners:
                     why = f"user {user} or its rights are missing, or it needs no TLS"
-                    return Seen(digest=DRIFTED, why=why) if database in names else None
+                    return Seen(digest=DRIFTED, why=why) if database in there.names else None
                 if await server.accepts(user, links.values[password]):
                     return Seen(digest=step.digest)
                 return Seen(digest=DRIFTED, why=f"user {user} cannot log in")
-            case RunJob(probe=probe) if step.id in digests and await server.gives_row(probe):
-                return Seen(digest=digests[step.id], why="its meaning changed")
+            case RunJob(probe=probe) if step.id in there.digests and probe in there.given:
+                return Seen(digest=there.digests[step.id], why="its meaning changed")
             case _:
                 return None
 
@@ -129,9 +127,11 @@ async def _identities(links: Links, steps: list[Step]) -> dict[str, Seen]:
 async def _zones(links: Links, steps: list[Step]) -> dict[str, Seen]:
     """Availability zones and their hosts."""
     seen = {}
+    urls = dict.fromkeys(s.action.url for s in steps if isinstance(s.action, MakeZone))
+    there = {url: await zones.look(links.keystone, url) for url in urls}
     for step in steps:
         assert isinstance(step.action, MakeZone)
-        why = zones.difference(step.action, await zones.look(links.keystone, step.action.url))
+        why = zones.difference(step.action, there[step.action.url])
         if why is None:
             seen[step.id] = Seen(digest=step.digest)
         elif why:

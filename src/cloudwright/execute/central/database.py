@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pymysql
+from pymysql.constants import ER
+from pymysql.cursors import Cursor
 
 from cloudwright.declare.service import has_tables
 from cloudwright.errors import HostError
@@ -33,11 +35,34 @@ _HAS_JOBS = (
     "SELECT 1 FROM information_schema.tables "
     "WHERE table_schema = 'cloudwright' AND table_name = 'jobs'"
 )
+_JOBS = "SELECT id, digest FROM cloudwright.jobs"
+_DATABASES = "SELECT schema_name FROM information_schema.schemata"
+_OWNERS = (
+    "SELECT db.Db, db.User FROM mysql.db JOIN information_schema.schemata "
+    "ON schema_name = REPLACE(db.Db, '\\\\', '') "
+    "JOIN mysql.user ON user.User = db.User AND user.Host = db.Host "
+    "WHERE db.Host = '%' AND user.ssl_type = 'ANY'"
+)
 _JOBS_TABLE = (
     "CREATE DATABASE IF NOT EXISTS cloudwright CHARACTER SET utf8mb4",
     "CREATE TABLE IF NOT EXISTS cloudwright.jobs (id VARCHAR(255) PRIMARY KEY, "
     "digest CHAR(16) NOT NULL, ended TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP) ENGINE=InnoDB",
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What the databases hold.
+
+    `names` are those of all; `owners` (database, user) for every user with rights on an existing
+    database, and who is let in with TLS alone; `digests` step id → digest of each job that ran;
+    `given` the probes that give a row (a table or database that is not there gives none).
+    """
+
+    names: frozenset[str]
+    owners: frozenset[tuple[str, str]]
+    digests: Mapping[str, str]
+    given: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,16 +108,22 @@ class DatabaseServer:
     def _run(
         self, statements: list[tuple[str, Sequence[object]]]
     ) -> list[list[tuple[object, ...]]]:
+        with self._session() as cursor:
+            results = []
+            for statement, arguments in statements:
+                cursor.execute(statement, tuple(arguments) or None)
+                results.append(list(cursor.fetchall()))
+            return results
+
+    @contextmanager
+    def _session(self) -> Iterator[Cursor]:
+        """A cursor of root's, whose errors are told as HostError."""
         try:
             with (
                 closing(self._connect("root", self.password)) as connection,
                 connection.cursor() as cursor,
             ):
-                results = []
-                for statement, arguments in statements:
-                    cursor.execute(statement, tuple(arguments) or None)
-                    results.append(list(cursor.fetchall()))
-                return results
+                yield cursor
         except pymysql.MySQLError as err:
             raise HostError("the database refused", why=str(err)) from err
 
@@ -132,14 +163,6 @@ class DatabaseServer:
 
         return await asyncio.to_thread(try_login)
 
-    async def digests(self) -> Mapping[str, str]:
-        """Step id → digest of each job that ran; empty when none ever did."""
-        if not await self.query(_HAS_JOBS):
-            return {}
-        return {
-            str(i): str(d) for i, d in await self.query("SELECT id, digest FROM cloudwright.jobs")
-        }
-
     async def record(self, id: str, digest: str) -> None:
         """Keep that the job ran, beside what it made."""
         await self._make_jobs()
@@ -174,12 +197,12 @@ class DatabaseServer:
 
     async def gives_row(self, query: str) -> bool:
         """Whether a probe gives a row; a table or database that is not there gives none."""
-        try:
-            return bool(await self.query(query))
-        except HostError as err:
-            if "doesn't exist" in err.why or "Unknown database" in err.why:
-                return False
-            raise
+
+        def ask() -> bool:
+            with self._session() as cursor:
+                return _gives_row(cursor, query)
+
+        return await asyncio.to_thread(ask)
 
     async def make(self, action: MakeDatabase, password: str) -> None:
         """The database, its user with this password, who comes with TLS alone, and its rights;
@@ -194,21 +217,35 @@ class DatabaseServer:
             ]
         )
 
-    async def names(self) -> frozenset[str]:
-        """Every database."""
-        rows = await self.query("SELECT schema_name FROM information_schema.schemata")
-        return frozenset(str(name) for (name,) in rows)
+    async def contents(self, probes: Iterable[str]) -> Contents:
+        """What the databases hold, and which of `probes` give a row, all over one connection: to
+        open one costs as much as thirty questions."""
+        return await asyncio.to_thread(self._contents, tuple(probes))
 
-    async def owners(self) -> frozenset[tuple[str, str]]:
-        """(database, user) for every user with rights on an existing database, and who is let in
-        with TLS alone."""
-        rows = await self.query(
-            "SELECT db.Db, db.User FROM mysql.db JOIN information_schema.schemata "
-            "ON schema_name = REPLACE(db.Db, '\\\\', '') "
-            "JOIN mysql.user ON user.User = db.User AND user.Host = db.Host "
-            "WHERE db.Host = '%' AND user.ssl_type = 'ANY'"
-        )
-        return frozenset((str(d).replace("\\", ""), str(u)) for d, u in rows)
+    def _contents(self, probes: Sequence[str]) -> Contents:
+        with self._session() as cursor:
+            jobs = _rows(cursor, _JOBS) if _rows(cursor, _HAS_JOBS) else []
+            owners = _rows(cursor, _OWNERS)
+            return Contents(
+                names=frozenset(str(name) for (name,) in _rows(cursor, _DATABASES)),
+                owners=frozenset((str(d).replace("\\", ""), str(u)) for d, u in owners),
+                digests={str(id): str(digest) for id, digest in jobs},
+                given=frozenset(probe for probe in probes if _gives_row(cursor, probe)),
+            )
+
+
+def _rows(cursor: Cursor, statement: str) -> list[tuple[object, ...]]:
+    cursor.execute(statement)
+    return list(cursor.fetchall())
+
+
+def _gives_row(cursor: Cursor, probe: str) -> bool:
+    try:
+        return bool(_rows(cursor, probe))
+    except pymysql.MySQLError as err:
+        if err.args[:1] in ((ER.NO_SUCH_TABLE,), (ER.BAD_DB_ERROR,)):
+            return False
+        raise
 
 
 def _whole(connection: pymysql.Connection) -> pymysql.Connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudwright.execute.central.keystone import Keystone, listed
+from cloudwright.execute.central.keystone import Keystone
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.steps import MakeIdentity
 
@@ -20,5 +20,5 @@ def compute_url(blueprint: Blueprint) -> str:
 async def held_out(keystone: Keystone, url: str) -> tuple[str, ...]:
     """The hosts that the compute API at `url` holds out, by name."""
     path = f"{url}/os-services?binary=nova-compute"
-    services = await keystone.as_admin(lambda api: listed(api, path, "services", VERSION))
+    services = await keystone.listed(path, "services", VERSION)
     return tuple(sorted(one["host"] for one in services if one.get("forced_down")))

@@ -1,4 +1,4 @@
-"""Keystone's users, services and endpoints, seen and made with openstacksdk."""
+"""Keystone's users, services and endpoints, seen, and made with openstacksdk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudwright.errors import HostError
+from cloudwright.execute.central.reader import Reader
 from cloudwright.plan.steps import Endpoint, MakeIdentity
 
 ADMIN_SECRET = "admin/identity"
@@ -24,36 +25,46 @@ class Catalog:
     users: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def listed(
-    session: Any, url: str, key: str, headers: Mapping[str, str] | None = None
-) -> list[dict[str, Any]]:
-    """The list `key` of an API's answer at `url`, for one that gives all at once."""
-    answer = session.get(url, headers=dict(headers)) if headers else session.get(url)
-    try:
-        found: list[dict[str, Any]] = answer.json()[key]
-    except (KeyError, TypeError, ValueError) as err:
-        raise HostError("an API is not understood", where=url, why=repr(err)) from err
-    return found
-
-
 class Keystone:
     """The identity API, as the admin, through sockets that `route` gives for (host, port)."""
 
     def __init__(
-        self, url: str, password: str, ca: Path, route: Callable[[str, int], Path]
+        self, url: str, password: str, ca: Path, route: Callable[[str, int], Path], reader: Reader
     ) -> None:
         self._url = url
         self._password = password
         self._ca = ca
         self._route = route
+        self._reader = reader
         self._connection: Any = None
         self._login: Any = None
         self._lock = asyncio.Lock()
 
     async def catalog(self) -> Catalog:
-        """Everything in four calls; HostError when Keystone does not let the admin in."""
-        catalog: Catalog = await self._call(self._catalog)
-        return catalog
+        """Everything in three calls; HostError when Keystone does not let the admin in."""
+        services, endpoints, given = await asyncio.gather(
+            self.listed(f"{self._url}/v3/services", "services"),
+            self.listed(f"{self._url}/v3/endpoints", "endpoints"),
+            self.listed(f"{self._url}/v3/role_assignments?include_names=True", "role_assignments"),
+        )
+        types = {s["id"]: s["type"] for s in services}
+        users: dict[str, set[str]] = {}
+        for one in given:
+            scope = one.get("scope") or {}
+            if scope.get("project", {}).get("name") == "service" and one.get("user"):
+                users.setdefault(one["user"]["name"], set()).add(one["role"]["name"])
+        return Catalog(
+            endpoints={
+                (types.get(e["service_id"], ""), e["interface"]): e["url"] for e in endpoints
+            },
+            users={user: frozenset(roles) for user, roles in users.items()},
+        )
+
+    async def listed(
+        self, url: str, key: str, headers: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The list `key` that the API gives at `url`, all at once; HostError when it refuses."""
+        return await self._reader.listed(url, key, headers)
 
     async def make(self, action: MakeIdentity, password: str) -> None:
         """The user, its roles, the services and endpoints; again changes nothing."""
@@ -85,7 +96,7 @@ class Keystone:
         from keystoneauth1.identity.v3 import Password
         from keystoneauth1.session import Session
 
-        from cloudwright.transport.http import ForwardedAdapter
+        from cloudwright.transport.adapter import ForwardedAdapter
 
         http = requests.Session()
         http.trust_env = False
@@ -113,10 +124,6 @@ class Keystone:
             self._login = self._session("admin", self._password, "admin")
         return self._login
 
-    def _all(self, path: str) -> list[dict[str, Any]]:
-        """What the identity API lists at `path`: it gives all at once, without pages."""
-        return listed(self._admin(), f"{self._url}/v3/{path}", path.partition("?")[0])
-
     def _accepts(self, user: str, password: str) -> bool:
         from keystoneauth1 import exceptions as refused
 
@@ -124,20 +131,6 @@ class Keystone:
             return bool(self._session(user, password, "service").get_token())
         except refused.ClientException:
             return False
-
-    def _catalog(self) -> Catalog:
-        # Without the SDK, whose modules take longer to load than all of these calls.
-        types = {s["id"]: s["type"] for s in self._all("services")}
-        endpoints = {
-            (types.get(e["service_id"], ""), e["interface"]): e["url"]
-            for e in self._all("endpoints")
-        }
-        users: dict[str, set[str]] = {}
-        for given in self._all("role_assignments?include_names=True"):
-            scope = given.get("scope") or {}
-            if scope.get("project", {}).get("name") == "service" and given.get("user"):
-                users.setdefault(given["user"]["name"], set()).add(given["role"]["name"])
-        return Catalog(endpoints=endpoints, users={u: frozenset(r) for u, r in users.items()})
 
     def _make(self, action: MakeIdentity, password: str) -> None:
         from openstack.exceptions import SDKException

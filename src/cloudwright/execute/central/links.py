@@ -18,6 +18,7 @@ from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, Datab
 from cloudwright.execute.central.held import compute_url
 from cloudwright.execute.central.keystone import ADMIN_SECRET, Keystone
 from cloudwright.execute.central.queue import QueueServer
+from cloudwright.execute.central.reader import Reader
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud, Host
@@ -50,15 +51,21 @@ async def open_links(
         _to_each(fleet, cloud, QUEUE_PORT),
         _to_apis(fleet, cloud, blueprint),
     )
-    with contextlib.ExitStack() as stack:
+
+    def route(_host: str, port: int) -> Path:
+        return apis[port]
+
+    async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
         ca = Path(directory, "ca.pem")
         ca.write_text(values[AUTHORITY.part("certificate")])
         tls = ssl.create_default_context(cadata=values[AUTHORITY.part("certificate")])
+        password = values[str(admin)]
+        reader = await stack.enter_async_context(Reader(url, password, tls, route))
         yield Links(
             database=DatabaseServer(sockets=members, password=values[str(root)], tls=tls),
             queue=QueueServer(sockets=queues, tls=tls),
-            keystone=Keystone(url, values[str(admin)], ca, lambda _host, port: apis[port]),
+            keystone=Keystone(url, password, ca, route, reader),
             values=values,
         )
 

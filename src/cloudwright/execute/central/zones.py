@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudwright.execute.central.keystone import Keystone, listed
+from cloudwright.execute.central.keystone import Keystone
 from cloudwright.plan.steps import MakeZone
 
 KEY = "availability_zone"
@@ -28,11 +28,6 @@ class Aggregate:
 
 async def look(keystone: Keystone, url: str) -> Mapping[str, Aggregate]:
     """Name → each aggregate of ours, as the compute API at `url` holds it."""
-    found: Mapping[str, Aggregate] = await keystone.as_admin(lambda api: _ours(api, url))
-    return found
-
-
-def _ours(api: Any, url: str) -> dict[str, Aggregate]:
     return {
         found["name"]: Aggregate(
             id=int(found["id"]),
@@ -40,7 +35,7 @@ def _ours(api: Any, url: str) -> dict[str, Aggregate]:
             zone=found["metadata"].get(KEY, ""),
             hosts=frozenset(found["hosts"]),
         )
-        for found in listed(api, f"{url}/os-aggregates", "aggregates")
+        for found in await keystone.listed(f"{url}/os-aggregates", "aggregates")
         if LABEL in found["metadata"]
     }
 
@@ -63,11 +58,11 @@ def difference(action: MakeZone, aggregates: Mapping[str, Aggregate]) -> str | N
 
 async def make(keystone: Keystone, action: MakeZone) -> None:
     """The aggregate, its zone and its hosts; again changes nothing."""
-    await keystone.as_admin(lambda api: _make(api, action))
+    there = await look(keystone, action.url)
+    await keystone.as_admin(lambda api: _make(api, action, there))
 
 
-def _make(api: Any, action: MakeZone) -> None:
-    there = _ours(api, action.url)
+def _make(api: Any, action: MakeZone, there: Mapping[str, Aggregate]) -> None:
     own = there.get(action.zone)
     wanted = set(action.hosts)
     for other in there.values():

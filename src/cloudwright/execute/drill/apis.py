@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from cloudwright.errors import HostError
+from cloudwright.execute.central.reader import login
 from cloudwright.execute.drill.load import CONNECT_SECONDS, TRY_SECONDS, NoAnswerError
 from cloudwright.operations.drill.verdict import CREATES, IMAGES, PORTS, SERVERS, TOKEN
+from cloudwright.transport.lean_http import httpx
 
 CLIENTS = 6
 """Of each kind: one whose request was under way when its answerer died waits for its own limit of
@@ -74,13 +74,7 @@ class Caller:
 
     async def authenticate(self) -> httpx.Response:
         """A new token, whose answer also holds the catalog."""
-        user = {"name": "admin", "domain": {"id": "default"}, "password": self.password}
-        body = {
-            "auth": {
-                "identity": {"methods": ["password"], "password": {"user": user}},
-                "scope": {"project": {"name": "admin", "domain": {"id": "default"}}},
-            }
-        }
+        body = login("admin", self.password, "admin")
         return await self.call("POST", f"{self.auth_url}/auth/tokens", body)
 
     async def log_in(self) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 
-import httpx
-
 from cloudwright.declare.service import (
     CommandHealth,
     ConnectedHealth,
@@ -19,6 +17,7 @@ from cloudwright.engine.api import Engine
 from cloudwright.errors import CloudError
 from cloudwright.execute.host import rpc
 from cloudwright.transport.host import Host
+from cloudwright.transport.lean_http import httpx
 
 PROBE_SECONDS = 5.0
 """A probe that takes longer is a failure: a frozen process must not count as healthy."""

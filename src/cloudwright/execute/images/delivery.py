@@ -23,7 +23,8 @@ async def bring_images(engine: Engine, action: BringImages, tell: Callable[[str]
     `tell` takes how far it is. Raises HostError when the host has no space, EngineError when its
     engine refuses, CommandFailed when this machine cannot read an image.
     """
-    lacking = [r for r, id in action.images.items() if id not in await _ids(engine)]
+    there = await _ids(engine)
+    lacking = [r for r, id in action.images.items() if id not in there]
     if not lacking:
         return
     held = await _layers(engine, action.images)

@@ -62,7 +62,8 @@ async def holdings(fleet: Fleet, cloud: Cloud, local: LocalImages) -> Holdings:
     is what builds and sends them; else by the hosts.
     """
     names = [host.name for host in cloud.hosts if host.name in fleet.members]
-    images = await asyncio.gather(*(fleet.engine(name).images() for name in names))
+    folder = cloud.images.prefix
+    images = await asyncio.gather(*(fleet.engine(name).images(folder) for name in names))
     ids = {tag: image.id for found in images for image in found for tag in image.tags}
     held = [frozenset(image.id for image in found) for found in images]
     return Holdings(local=local, held=dict(zip(names, held, strict=True)), ids={**ids, **local})

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncssh
-
 from cloudwright.errors import CloudError, StepFailed
 from cloudwright.execute.central.access import write_private
 from cloudwright.transport.host import Host
+from cloudwright.transport.lean_ssh import asyncssh
 
 PING_SECONDS = 120
 SSH_SECONDS = 120
