@@ -20,6 +20,9 @@ def make_server(directory: Path, address: str) -> tuple[ssl.SSLContext, Path]:
     ca = (
         _certificate(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
+        )
         .sign(ca_key, hashes.SHA256())
     )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
@@ -27,6 +30,10 @@ def make_server(directory: Path, address: str) -> tuple[ssl.SSLContext, Path]:
     server = (
         _certificate(name, ca_name, key.public_key())
         .add_extension(alternatives, critical=False)
+        # Python 3.13 and later refuse a certificate that does not name its authority's key.
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
         .sign(ca_key, hashes.SHA256())
     )
     (directory / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))

@@ -41,6 +41,7 @@ PODMAN = Quirks(
     # Podman answers these with 500, where the API says 400, 404 or 409.
     errors=(
         ("already in use", 409),
+        ("constraint failed: ContainerConfig.Name", 409),  # Podman 5: another has the name
         ("is being used", 409),
         ("container state improper", 409),
         ("can only kill running containers", 409),

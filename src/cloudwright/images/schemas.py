@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,25 +40,47 @@ class Schemas:
         return self._projects[project]
 
 
+class _Options(Mapping[str, Option]):
+    """Those of one section, each made when it is asked for: a look at a cloud asks for a few dozen
+    of a release's three thousand."""
+
+    def __init__(self, section: str, said: Data) -> None:
+        self._section = section
+        self._said = said
+        self._made: dict[str, Option] = {}
+
+    def __getitem__(self, name: str) -> Option:
+        if name not in self._made:
+            self._made[name] = _option(self._section, name, self._said[name])
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._said
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+
 def make_schema(data: Data, options: OptionSet) -> Schema:
     """The schema of the namespaces that `options` names, of a project's data file."""
-    sections: dict[str, dict[str, Option]] = {}
+    sections: dict[str, dict[str, Data]] = {}
     for namespace in options.namespaces:
         for section, found in data["namespaces"].get(namespace, {}).items():
             known = sections.setdefault(folded(section), {})
             for name, said in found.items():
                 # Two namespaces may tell of the same option: the project's own, named first, wins.
-                known.setdefault(name, _option(folded(section), name, said))
-    plugins = {
-        name: _option("", name, said)
-        for plugin in data["auth"].values()
-        for name, said in plugin.items()
+                known.setdefault(name, said)
+    plugins: dict[str, Data] = {
+        name: said for plugin in data["auth"].values() for name, said in plugin.items()
     }
     for name in ("auth_type", "auth_section"):
-        plugins[name] = Option(section="", name=name, type=Type(kind="string"))
+        plugins[name] = {"type": "string"}
     return Schema(
-        sections=sections,
-        plugins=plugins,
+        sections={section: _Options(section, said) for section, said in sections.items()},
+        plugins=_Options("", plugins),
         like=options.like,
         named_by=options.named_by,
         free=options.free,

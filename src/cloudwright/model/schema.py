@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -56,7 +57,7 @@ class Schema:
             kind = next((k for n, k in self._named(value_of) if n == name), "")
             found = self.sections.get(kind)
         if found is not None and _authenticates(found):
-            return {**self.plugins, **found}
+            return ChainMap(found, self.plugins)  # type: ignore[arg-type]  # nothing is written
         if found is None and name in self._auth_sections(value_of):
             return self.plugins
         return found

@@ -6,6 +6,12 @@ mount --make-rshared /
 mkdir -p /run/netns /run/podman /run/sshd /run/lock
 chmod 0755 /run/sshd
 
+# Podman 5 lays a file over /run that says that the images of the machine are mounted in here. The
+# Podman inside would take that for "these containers are not mine", and after a power cut go on
+# believing that they all run.
+umount /run/.containerenv 2>/dev/null
+rm -f /run/.containerenv
+
 # The container engine inside needs its own branches of the cgroup tree, which cgroup v2 grants
 # only below a group that holds no process itself.
 if [ -e /sys/fs/cgroup/cgroup.subtree_control ]; then
