@@ -23,6 +23,7 @@ def make_server(directory: Path, address: str) -> tuple[ssl.SSLContext, Path]:
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
         )
+        .add_extension(_may_sign(), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
@@ -30,7 +31,7 @@ def make_server(directory: Path, address: str) -> tuple[ssl.SSLContext, Path]:
     server = (
         _certificate(name, ca_name, key.public_key())
         .add_extension(alternatives, critical=False)
-        # Python 3.13 and later refuse a certificate that does not name its authority's key.
+        # From Python 3.13 on certificates are held to RFC 5280, as VERIFY_X509_STRICT says.
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
         )
@@ -48,6 +49,20 @@ def make_server(directory: Path, address: str) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "server.pem")
     return context, directory / "ca.pem"
+
+
+def _may_sign() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _certificate(
