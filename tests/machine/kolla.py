@@ -31,6 +31,8 @@ def podman(*words: str, code: int | None = 0, stdin: str = "") -> str:
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # Podman 5 would say at each call that the first version of cgroups is old.
+        env={**os.environ, "PODMAN_IGNORE_CGROUPSV1_WARNING": "true"},
         text=True,
         check=False,
         timeout=600,

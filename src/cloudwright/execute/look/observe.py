@@ -29,6 +29,10 @@ from cloudwright.plan.steps import (
     WriteFiles,
 )
 
+QUESTIONS = 4
+"""So many at a time about the containers of one host: each needs a connection of its own through
+SSH, which costs more than a question."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _HostView:
@@ -112,7 +116,13 @@ async def _forged(engine: Engine, cloud: Cloud, steps: Iterable[Step]) -> dict[s
         for step in steps
         if isinstance(step.action, RunContainer)
     }
-    found = await asyncio.gather(*(_differences(engine, spec) for spec in specs.values()))
+    few = asyncio.Semaphore(QUESTIONS)
+
+    async def ask(spec: ContainerSpec) -> tuple[str, ...]:
+        async with few:
+            return await _differences(engine, spec)
+
+    found = await asyncio.gather(*(ask(spec) for spec in specs.values()))
     return {
         id: Seen(digest=DRIFTED, why=", ".join(words))
         for id, words in zip(specs, found, strict=True)
