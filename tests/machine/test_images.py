@@ -18,6 +18,7 @@ import pytest
 from cloudwright.declare.image import Image
 from cloudwright.execute.images.build import build, found_images
 from cloudwright.images.recipe import reference
+from tests.machine.kolla import podman
 
 RELEASE = "2026.2"
 MARK = "cw-sentinel-7c1d"
@@ -33,19 +34,6 @@ TRIED = Image(
     names=("test-of-builds-too",),
 )
 REFERENCE = reference(TRIED.name, RELEASE)
-
-
-def podman(*words: str, code: int = 0) -> str:
-    done = subprocess.run(
-        ["podman", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == code, done.stdout
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +152,7 @@ def test_the_image_names_no_mirror(tree: Path) -> None:
         for path in (tree / "etc/apt").rglob("*")
         if path.is_file() and path.suffix in (".list", ".sources", ".conf", "")
     ]
+    assert texts
     places = {url for text in texts for url in re.findall(r"https?://[^\s\"/]+", text)}
     assert not places
 
