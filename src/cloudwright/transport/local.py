@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from cloudwright.transport.host import (
     took_too_long,
 )
 from cloudwright.transport.relay import Relay, start_relay
+from cloudwright.transport.scratch import Scratch
 
 HERE = "this machine"
 """What a person is told when it is this machine that saw something."""
@@ -33,7 +33,7 @@ class LocalHost:
     def __init__(self, name: str = "localhost") -> None:
         self._name = name
         self._relays: dict[str, Relay] = {}
-        self._directory: Path | None = None
+        self._scratch: Scratch | None = None
 
     @property
     def name(self) -> str:
@@ -101,10 +101,10 @@ class LocalHost:
         """Return a local socket that leads to `address:port`; see Host."""
         key = f"{address}:{port}"
         if key not in self._relays:
-            if self._directory is None:
-                self._directory = Path(tempfile.mkdtemp(prefix="cloudwright-"))
+            if self._scratch is None:
+                self._scratch = Scratch()
             self._relays[key] = await start_relay(
-                self._directory / f"{len(self._relays)}.sock",
+                self._scratch.path / f"{len(self._relays)}.sock",
                 lambda: asyncio.open_connection(address, port),
             )
         return self._relays[key].path
@@ -123,9 +123,9 @@ class LocalHost:
         for relay in self._relays.values():
             await relay.close()
         self._relays.clear()
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

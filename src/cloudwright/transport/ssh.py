@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import secrets
 import shlex
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from cloudwright.transport.host import (
     took_too_long,
 )
 from cloudwright.transport.lean_ssh import asyncssh
+from cloudwright.transport.scratch import Scratch
 from cloudwright.transport.shell import RawCompleted, Shell, ShellLostError, open_shell
 from cloudwright.transport.trust import KeyWatch, known_hosts_of, login_error
 
@@ -35,9 +34,6 @@ KEEPALIVES_MISSED = 3
 """A host that is silent for 15 s is lost."""
 
 PUT_TIMEOUT = 600.0
-SOCKET_PATH_LIMIT = 100
-"""The kernel takes 107 bytes for the path of a UNIX socket."""
-
 
 CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Before those that asyncssh likes better: its ChaCha20 makes a context in Python for each packet,
@@ -114,7 +110,7 @@ class SshHost:
         self._socket_lock = asyncio.Lock()
         self._listeners: list[asyncssh.SSHListener] = []
         self._bridges: list[Bridge] = []
-        self._directory: Path | None = None
+        self._scratch: Scratch | None = None
 
     @property
     def name(self) -> str:
@@ -205,9 +201,9 @@ class SshHost:
         self._connection.close()
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             await asyncio.wait_for(self._connection.wait_closed(), 5)
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
 
     async def _run(self, command: str, stdin: bytes, timeout: float) -> RawCompleted:
         async with self._shell() as shell:
@@ -282,11 +278,6 @@ class SshHost:
             return self._sockets[key]
 
     def _socket_directory(self) -> Path:
-        """A directory that only we may enter, with a path short enough for a socket."""
-        if self._directory is None:
-            directory = tempfile.mkdtemp(prefix="cloudwright-")
-            if len(directory) > SOCKET_PATH_LIMIT - 10:
-                Path(directory).rmdir()
-                directory = tempfile.mkdtemp(prefix="cloudwright-", dir="/tmp")
-            self._directory = Path(directory)
-        return self._directory
+        if self._scratch is None:
+            self._scratch = Scratch()
+        return self._scratch.path

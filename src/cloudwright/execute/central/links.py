@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from cloudwright.model.cloud import Cloud, Host
 from cloudwright.model.secrets import Secret
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.steps import MakeZone
+from cloudwright.transport.scratch import Scratch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +56,7 @@ async def open_links(
         return apis[port]
 
     async with contextlib.AsyncExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudwright-"))
-        ca = Path(directory, "ca.pem")
+        ca = stack.enter_context(Scratch()).path / "ca.pem"
         ca.write_text(values[AUTHORITY.part("certificate")])
         tls = ssl.create_default_context(cadata=values[AUTHORITY.part("certificate")])
         password = values[str(admin)]
