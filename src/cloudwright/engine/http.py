@@ -43,7 +43,8 @@ async def connect_engine(host: Host) -> HttpEngine:
         "no container engine answers",
         where=host.name,
         why="\n".join(problems) or f"there is none of {', '.join(SOCKETS)}",
-        hint="`apt-get install podman`, then `systemctl enable --now podman.socket`",
+        hint="`apt-get install podman`, then "
+        "`systemctl enable --now podman.socket podman-restart.service`",
     )
 
 

@@ -19,7 +19,8 @@ class Quirks:
     `log_driver` and `log_options` keep a container's output in a file of bounded size that the
     engine itself can read back. `restart_names` renames restart policies. `local_prefix` is put
     before the tag of an image that came from no registry. `errors` maps words in an error message
-    to the status that the API promises for it.
+    to the status that the API promises for it. `at_boot` are units of systemd, one of each tuple
+    enabled: without them the engine answers nobody after a boot, or starts no container.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Quirks:
     restart_names: Mapping[str, str] = field(default_factory=dict)
     local_prefix: str = ""
     errors: tuple[tuple[str, int], ...] = ()
+    at_boot: tuple[tuple[str, ...], ...] = ()
 
 
 PODMAN = Quirks(
@@ -52,12 +54,14 @@ PODMAN = Quirks(
         ("invalid argument", 400),
         ("invoke a command that was not found", 400),
     ),
+    at_boot=(("podman-restart.service",), ("podman.socket", "podman.service")),
 )
 
 DOCKER = Quirks(
     kind="docker",
     log_driver="json-file",
     log_options={"max-size": "50m", "max-file": "2"},
+    at_boot=(("docker.service",),),
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudwright.declare.service import HttpHealth, TcpHealth
+from cloudwright.engine.quirks import DOCKER, PODMAN
 from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS
@@ -23,6 +24,10 @@ MIN_CORES = 2
 MIN_MEMORY = {"control": 6 * GIB, "network": GIB, "compute": 2 * GIB}
 """Bytes that each role takes; a host with several needs the largest, plus room for instances."""
 MIN_DISK = 10 * GIB
+
+ENGINES = (PODMAN, DOCKER)
+STARTED = {"enabled", "static", "alias", "generated"}
+"""What `systemctl is-enabled` says of a unit that starts when the host boots (systemctl(1))."""
 
 Severity = Literal["ok", "warning", "error"]
 
@@ -51,9 +56,12 @@ async def _host(
     fleet: Fleet, cloud: Cloud, host: Host, world: World, blueprint: Blueprint
 ) -> tuple[HostFinding, ...]:
     facts = world.facts[host.name]
-    taken, ours = await asyncio.gather(_listeners(fleet, host.name), _running(fleet, cloud, host))
+    taken, ours, units = await asyncio.gather(
+        _listeners(fleet, host.name), _running(fleet, cloud, host), _units(fleet, host.name)
+    )
     return (
         *check_machine(host, facts),
+        *check_boot(host, facts, units),
         *check_interfaces(host, facts),
         *check_choices(cloud, host, facts),
         *check_images(host, world, blueprint),
@@ -85,6 +93,24 @@ def check_machine(host: Host, facts: Facts) -> Iterable[HostFinding]:
         severity="error" if skewed else "ok",
         text=f"{facts.time_skew:+.1f} s from this machine's",
         hint="run a time service (chrony) on the host" if skewed else "",
+    )
+
+
+def check_boot(host: Host, facts: Facts, units: Mapping[str, str]) -> Iterable[HostFinding]:
+    """After a power cut the engine starts what the host ran; `units` is unit of systemd → state,
+    empty where there is no systemd."""
+    needed = next(q.at_boot for q in ENGINES if q.kind == facts.engine)
+    off = [among[0] for among in needed if not {units.get(unit) for unit in among} & STARTED]
+    if not units:
+        return
+    yield HostFinding(
+        host=host.name,
+        subject="boot",
+        severity="error" if off else "ok",
+        text=f"the host would boot without {', '.join(off)}"
+        if off
+        else "the host's containers start with it",
+        hint=f"`systemctl enable {' '.join(off)}` on the host" if off else "",
     )
 
 
@@ -218,6 +244,18 @@ async def _listeners(fleet: Fleet, name: str) -> dict[int, str]:
         if port.isdigit():
             found[int(port)] = program
     return found
+
+
+async def _units(fleet: Fleet, name: str) -> dict[str, str]:
+    """Unit that an engine may need → what systemd says of it; empty without systemd."""
+    units = " ".join(unit for q in ENGINES for among in q.at_boot for unit in among)
+    done = await fleet.host(name).run(
+        f"[ -d /run/systemd/system ] || exit 0; for unit in {units}; do "
+        'echo "$unit $(systemctl is-enabled "$unit" 2>/dev/null)"; done',
+        check=False,
+    )
+    pairs = (line.partition(" ") for line in done.stdout.splitlines())
+    return {unit: state for unit, _, state in pairs}
 
 
 async def _running(fleet: Fleet, cloud: Cloud, host: Host) -> frozenset[str]:
