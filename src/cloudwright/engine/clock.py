@@ -35,6 +35,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Seconds since the simulation began."""
         return self._jumping.ahead
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for threads that still work: their time is real, and Python 3.12 and later would
+        see its limit gone by at once."""
+        await super().shutdown_default_executor()
+
 
 def run_virtual(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end in virtual time; it must not touch sockets or threads."""
