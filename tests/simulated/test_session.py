@@ -34,7 +34,7 @@ def test_images_are_looked_for_once_and_again_when_it_is_asked(tmp_path: Path) -
 
     async def story() -> None:
         assert not (await session.holdings()).held[name]
-        image = engine.add_image("glance")
+        image = engine.add_image(f"{cloud.images.prefix}/glance:1")
         assert not (await session.holdings()).held[name], "an engine lists its images slowly"
         session.look_again()
         assert (await session.holdings()).held[name] == {image.id}
