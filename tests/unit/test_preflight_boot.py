@@ -21,7 +21,12 @@ def findings(engine: str, units: Mapping[str, str]) -> list[HostFinding]:
     ("engine", "units", "off"),
     [
         ("podman", {"podman-restart.service": "enabled", "podman.socket": "enabled"}, []),
-        ("podman", {"podman-restart.service": "enabled", "podman.service": "static"}, []),
+        ("podman", {"podman-restart.service": "enabled", "podman.service": "enabled"}, []),
+        (
+            "podman",
+            {"podman-restart.service": "enabled", "podman.socket": "static"},
+            ["podman.socket"],
+        ),
         (
             "podman",
             {"podman-restart.service": "disabled", "podman.socket": "enabled"},

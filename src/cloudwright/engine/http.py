@@ -39,12 +39,12 @@ async def connect_engine(host: Host) -> HttpEngine:
             return await open_engine(host.name, await host.unix_socket(path))
         except EngineError as error:
             problems.append(f"{path}: {error.why or error.what}")
+    units = [among[0] for among in PODMAN.at_boot]
     raise Missing(
         "no container engine answers",
         where=host.name,
         why="\n".join(problems) or f"there is none of {', '.join(SOCKETS)}",
-        hint="`apt-get install podman`, then "
-        "`systemctl enable --now podman.socket podman-restart.service`",
+        hint=f"`apt-get install podman`, then `systemctl enable --now {' '.join(units)}`",
     )
 
 

@@ -64,6 +64,8 @@ DOCKER = Quirks(
     at_boot=(("docker.service",),),
 )
 
+ENGINES = (PODMAN, DOCKER)
+
 
 def promised_status(quirks: Quirks, status: int, message: str) -> int:
     """Return the status that the API promises for an error that the engine sent as `status`."""

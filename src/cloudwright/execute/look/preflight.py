@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudwright.declare.service import HttpHealth, TcpHealth
-from cloudwright.engine.quirks import DOCKER, PODMAN
+from cloudwright.engine.quirks import ENGINES
 from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS
@@ -25,9 +25,9 @@ MIN_MEMORY = {"control": 6 * GIB, "network": GIB, "compute": 2 * GIB}
 """Bytes that each role takes; a host with several needs the largest, plus room for instances."""
 MIN_DISK = 10 * GIB
 
-ENGINES = (PODMAN, DOCKER)
-STARTED = {"enabled", "static", "alias", "generated"}
-"""What `systemctl is-enabled` says of a unit that starts when the host boots (systemctl(1))."""
+ENABLED = "enabled"
+"""What `systemctl is-enabled` says of a unit that starts when the host boots; not of one that is
+static, which something else has to start (systemctl(1))."""
 
 Severity = Literal["ok", "warning", "error"]
 
@@ -99,10 +99,10 @@ def check_machine(host: Host, facts: Facts) -> Iterable[HostFinding]:
 def check_boot(host: Host, facts: Facts, units: Mapping[str, str]) -> Iterable[HostFinding]:
     """After a power cut the engine starts what the host ran; `units` is unit of systemd → state,
     empty where there is no systemd."""
-    needed = next(q.at_boot for q in ENGINES if q.kind == facts.engine)
-    off = [among[0] for among in needed if not {units.get(unit) for unit in among} & STARTED]
     if not units:
         return
+    needed = next(q.at_boot for q in ENGINES if q.kind == facts.engine)
+    off = [among[0] for among in needed if ENABLED not in map(units.get, among)]
     yield HostFinding(
         host=host.name,
         subject="boot",
