@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 PREFIX = "cloudwright-sockets-"
-LONGEST = 90
-"""Characters: the kernel takes 107 bytes for the path of a UNIX socket (unix(7))."""
+LONGEST = 107 - len(f"/{PREFIX}12345678/999.sock")
+"""Characters of a folder for them: the kernel takes 107 for a socket's path (unix(7))."""
 
 YOUNG_SECONDS = 60.0
 """For its maker to lock a new one."""
@@ -28,7 +28,7 @@ class Scratch:
 
     def __init__(self) -> None:
         directory = tempfile.gettempdir()
-        if len(directory) + len(PREFIX) + len("/12345678/12.sock") > LONGEST:
+        if len(directory) > LONGEST:
             directory = "/tmp"
         remove_left(directory)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
