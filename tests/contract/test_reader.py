@@ -30,6 +30,7 @@ class Apis:
     """Keystone and what else is asked: it counts the tokens, and takes the newest alone."""
 
     password: str = "right"
+    header: str = "x-subject-token"
     tokens: int = 0
     answer: bytes = b'{"zones": [{"name": "a"}]}'
     asked: list[str] = field(default_factory=list)
@@ -53,7 +54,7 @@ class Apis:
             if json.loads(body) != login("admin", self.password, "admin"):
                 return 401, "", b"no such user"
             self.tokens += 1
-            return 201, f"x-subject-token: t{self.tokens}\r\n", b"{}"
+            return 201, f"{self.header}: t{self.tokens}\r\n", b"{}"
         if fields.get("x-auth-token") != f"t{self.tokens}":
             return 401, "", b"not this token"
         return 200, "", self.answer
@@ -112,6 +113,7 @@ def test_a_token_that_is_taken_no_more_is_renewed_once(tmp_path: Path) -> None:
     ("apis", "words"),
     [
         (Apis(password="another"), "refused with status 401"),
+        (Apis(header="x-other"), "is not understood"),
         (Apis(answer=b"<html>"), "is not understood"),
         (Apis(answer=b"[]"), "is not understood"),
     ],

@@ -41,8 +41,8 @@ class Schemas:
 
 
 class _Options(Mapping[str, Option]):
-    """Those of one section, each made when it is asked for: a look at a cloud asks for a few dozen
-    of a release's three thousand."""
+    """Those of one section, each made when it is asked for: a look at a cloud asks for
+    few of a release's three thousand."""
 
     def __init__(self, section: str, said: Data) -> None:
         self._section = section

@@ -109,11 +109,7 @@ class DatabaseServer:
         self, statements: list[tuple[str, Sequence[object]]]
     ) -> list[list[tuple[object, ...]]]:
         with self._session() as cursor:
-            results = []
-            for statement, arguments in statements:
-                cursor.execute(statement, tuple(arguments) or None)
-                results.append(list(cursor.fetchall()))
-            return results
+            return [_rows(cursor, statement, arguments) for statement, arguments in statements]
 
     @contextmanager
     def _session(self) -> Iterator[Cursor]:
@@ -219,7 +215,7 @@ class DatabaseServer:
 
     async def contents(self, probes: Iterable[str]) -> Contents:
         """What the databases hold, and which of `probes` give a row, all over one connection: to
-        open one costs as much as thirty questions."""
+        open one is dearer than to ask."""
         return await asyncio.to_thread(self._contents, tuple(probes))
 
     def _contents(self, probes: Sequence[str]) -> Contents:
@@ -234,8 +230,10 @@ class DatabaseServer:
             )
 
 
-def _rows(cursor: Cursor, statement: str) -> list[tuple[object, ...]]:
-    cursor.execute(statement)
+def _rows(
+    cursor: Cursor, statement: str, arguments: Sequence[object] = ()
+) -> list[tuple[object, ...]]:
+    cursor.execute(statement, tuple(arguments) or None)
     return list(cursor.fetchall())
 
 

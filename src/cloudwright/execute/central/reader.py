@@ -81,7 +81,10 @@ class Reader:
                 url = f"{self._url}/v3/auth/tokens"
                 body = login("admin", self._password, "admin")
                 answer = _well(await self._send("POST", url, json=body), url)
-                self._token = answer.headers["X-Subject-Token"]
+                if not (token := answer.headers.get("X-Subject-Token")):
+                    why = "the answer has no token"
+                    raise HostError("an API is not understood", where=url, why=why)
+                self._token = token
             return self._token
 
     async def _send(self, method: str, url: str, **parts: Any) -> httpx.Response:
