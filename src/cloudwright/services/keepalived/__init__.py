@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from cloudwright.declare.at import At
+from cloudwright.declare.awaited import Awaited
 from cloudwright.declare.database import BALANCER_READY, STATUS_PORT
 from cloudwright.declare.image import Image
 from cloudwright.declare.reload import Reload
-from cloudwright.declare.service import HEARTBEAT_SHARES, Container, File, Files, Service
+from cloudwright.declare.service import (
+    HEARTBEAT_SHARES,
+    Container,
+    File,
+    Files,
+    Mount,
+    Service,
+)
 from cloudwright.declare.template import render
 from cloudwright.services import selffence
 from cloudwright.services.selffence.asked import ASIDE, YES
@@ -14,6 +22,11 @@ from cloudwright.services.selffence.asked import ASIDE, YES
 CONFIGURATION_PATH = "/etc/keepalived/keepalived.conf"
 CHECK_PATH = "/usr/local/bin/check-haproxy"
 ASIDE_PATH = "/usr/local/bin/check-aside"
+START_PATH = "/usr/local/bin/keepalived-start"
+KERNEL = "/run/ipv4"
+BALANCER_SECONDS = 30
+"""A controller whose load balancer does not come within these takes part in VRRP without it: it
+watches the others, and takes no address."""
 
 
 def files(at: At) -> Files:
@@ -49,13 +62,30 @@ def files(at: At) -> Files:
         "read -r -n 1 -t 1 answer <&3\n"
         f"[[ $answer != {YES.decode()} ]]\n"
     )
+    start = (
+        "#!/bin/bash\n"
+        "# Each controller has the cloud's addresses on its loopback: only the card that has one\n"
+        "# may answer for it, and none may ask in its name.\n"
+        "set -e\n"
+        f"cd {KERNEL}\n"
+        "(( $(< arp_ignore) )) || echo 1 > arp_ignore\n"
+        "(( $(< arp_announce) == 2 )) || echo 2 > arp_announce\n"
+        "cd /\n"
+        "exec /usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid\n"
+    )
     return {
+        "keepalived-start": File(content=start, path=START_PATH, mode="0755"),
         "keepalived.conf": File(
             content=configuration, path=CONFIGURATION_PATH, mode="0600", reload=True
         ),
         "check-haproxy": File(content=check, path=CHECK_PATH, mode="0755", reload=True),
         "check-aside": File(content=aside, path=ASIDE_PATH, mode="0755", reload=True),
     }
+
+
+def waits(at: At) -> tuple[Awaited, ...]:
+    """Its own load balancer, to which the addresses on the loopback lead."""
+    return (Awaited(address=at.host.address, port=STATUS_PORT, most=BALANCER_SECONDS),)
 
 
 service = Service(
@@ -67,8 +97,10 @@ service = Service(
         Container(
             name="keepalived",
             role="control",
-            command="/usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid",
+            command=START_PATH,
             files=files,
+            mounts=(Mount(source="/proc/sys/net/ipv4/conf/all", target=KERNEL),),
+            waits=waits,
             # A new peer moves no address, as a restart would.
             reload=Reload(
                 command=(
