@@ -21,7 +21,14 @@ def store(tmp_path: Path) -> Path:
 
 def adapter(kept: Path, port: int = 1) -> Any:
     return rabbit.Adapter(
-        {"data": str(kept), "nodes": NODES, "name": "a", "address": "127.0.0.1", "port": port}
+        {
+            "data": str(kept),
+            "nodes": NODES,
+            "name": "a",
+            "address": "127.0.0.1",
+            "port": port,
+            "names": str(kept / "inetrc"),
+        }
     )
 
 
@@ -98,6 +105,35 @@ def test_one_that_has_yet_to_tell_its_queues_is_not_up(tmp_path: Path, store: Pa
         assert one.is_up()
         (tmp_path / "cloudwright.alone").touch()
         assert not one.is_up()
+
+
+def test_an_open_member_is_ready_once_its_copies_run_or_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(rabbit.time, "monotonic", lambda: now)
+    settled = tmp_path / "cloudwright.settled"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = adapter(tmp_path, server.getsockname()[1])
+        settled.touch()  # of the server before
+        one.command(found=True, anew=False)
+        assert one.is_up() and not one.is_ready()
+        settled.touch()
+        assert one.is_ready()
+        settled.unlink()
+        now += rabbit.SETTLE_SECONDS
+        assert not one.is_ready()
+        now += 1
+        assert one.is_ready()
+    assert not one.is_ready()
+
+
+def test_a_server_knows_no_name_but_its_own(tmp_path: Path) -> None:
+    adapter(tmp_path).command(found=True, anew=False)
+    lines = (tmp_path / "inetrc").read_text().splitlines()
+    assert lines[:2] == ["{lookup, [file]}.", '{hosts_file, ""}.']
+    name = socket.gethostname().partition(".")[0]
+    assert lines[-1].startswith(f'{{host, {{127, 0, 0, 1}}, ["{name}"')
 
 
 def test_doors_that_were_open_and_stay_closed_call_for_a_new_start(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 
 from cloudwright.declare import member
 from cloudwright.declare.at import CA_PATH, At
-from cloudwright.declare.oslo import QUEUE_PORT
+from cloudwright.declare.oslo import OWN_BALANCER, QUEUE_AGENT_PORT, QUEUE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
@@ -26,8 +27,8 @@ from cloudwright.model.secrets import RabbitHash, Secret
 from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
 
 DISTRIBUTION_PORT = 25672
-AGENT_PORT = 25673
 DATA = "/var/lib/rabbitmq"
+NAMES = f"{DATA}/inetrc"  # written by the agent
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 REPAIR = ("rabbitmqctl", "import_definitions", DEFINITIONS)
 LIBRARY = "/usr/lib/erlang/lib/ssl-*"
@@ -40,6 +41,23 @@ MEMBERS_CONFIG = f"""\
            {{keyfile, "{KEY_PATH}"}}, {{verify, verify_peer}}]}}].
 """
 """How members, and RabbitMQ's own tools, speak with each other."""
+
+SILENT_SECONDS = 5
+"""A member that acknowledges nothing of what it is sent for so long is gone."""
+
+TCP_USER_TIMEOUT = 18
+"""Of `IPPROTO_TCP`, in milliseconds (tcp(7)); Erlang has no name for it."""
+
+_RAW = (SILENT_SECONDS * 1000).to_bytes(4, "little")
+_SILENT = f"[{{raw, {socket.IPPROTO_TCP}, {TCP_USER_TIMEOUT}, <<{', '.join(map(str, _RAW))}>>}}]"
+ADVANCED = "/etc/rabbitmq/advanced.config"
+ADVANCED_CONFIG = f"""\
+%% Between members, who always have something to say to each other. Until a host is known to be
+%% dead, the others wait for what its consumers were given: by ticks (net_ticktime) alone for 10 s,
+%% and for as long again until its connection is closed.
+[{{kernel, [{{inet_dist_connect_options, {_SILENT}}},
+           {{inet_dist_listen_options, {_SILENT}}}]}}].
+"""
 
 CLEAR = ("rabbitmqctl", "eval", "ssl:clear_pem_cache().")
 """Erlang keeps what it read of certificates for minutes."""
@@ -60,6 +78,7 @@ def files(at: At) -> Files:
         ),
         "definitions.json": File(content=_definitions(), path=DEFINITIONS, owner=owner),
         "members.config": File(content=MEMBERS_CONFIG, path=MEMBERS, owner=owner),
+        "advanced.config": File(content=ADVANCED_CONFIG, path=ADVANCED, owner=owner),
         "enabled_plugins": File(content="[].\n", path=PLUGINS_FILE, owner=owner),
         "erlang.cookie": File(
             content=at.password("rabbitmq/cookie"),
@@ -72,10 +91,11 @@ def files(at: At) -> Files:
             at.voters,
             package=__name__,
             adapter="rabbit.py",
-            port=AGENT_PORT,
+            port=QUEUE_AGENT_PORT,
             owner=owner,
             settings={
                 "data": DATA,
+                "names": NAMES,
                 "nodes": {host.name: _node(host) for host in at.voters},
                 "address": at.host.address,
                 "port": QUEUE_PORT,
@@ -132,7 +152,8 @@ def _environment(at: At) -> str:
         f"ENABLED_PLUGINS_FILE={PLUGINS_FILE}\n"
         f"PLUGINS_DIR={PLUGINS}\n"
         f'distribution="-pa $(echo {LIBRARY}/ebin) {DISTRIBUTION}"\n'
-        f'SERVER_ADDITIONAL_ERL_ARGS="$distribution {quiet}"\n'
+        # Members know each other by address; where no resolver answers, a name takes 8 s.
+        f'SERVER_ADDITIONAL_ERL_ARGS="$distribution {quiet} -kernel inetrc \\"{NAMES}\\""\n'
         # Who may be joined is the agent's to say.
         f"CONFIG_FILES={DATA}/conf.d\n"
         'CTL_ERL_ARGS="$distribution ${SETUP_SECONDS:+-kernel net_setuptime $SETUP_SECONDS}"\n'
@@ -176,10 +197,14 @@ service = Service(
                 may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical"),
                 speaks="tls, agents",
             ),
-            # Kombu goes on to the next member, and verifies it by the name of the first one.
+            # Who asks a load balancer verifies each member by its name; and Kombu, told several
+            # members (by who deploys with other tools), by the name of the first.
             tls=Tls(
                 owner="rabbitmq",
-                also=lambda cloud: tuple(host.address for host in cloud.hosts_with(VOTERS)),
+                also=lambda cloud: (
+                    *(host.address for host in cloud.hosts_with(VOTERS)),
+                    OWN_BALANCER,
+                ),
                 reload=True,
             ),
             reload=Reload(command=CLEAR),

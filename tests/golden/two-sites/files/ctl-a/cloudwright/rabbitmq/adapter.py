@@ -106,6 +106,28 @@ case whereis(cloudwright_watch) of
 end,
 done.
 """
+
+# A member opens its doors before its copies of streams run again, by ten seconds on a busy host.
+# Who comes then is refused the streams, which every service reads, and takes nothing else either.
+# Who looks lives in the server, as above.
+SETTLE = """
+Missing = fun() ->
+    [Q || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) =:= rabbit_stream_queue,
+          State <- [amqqueue:get_type_state(Q)], lists:member(node(), maps:get(nodes, State)),
+          element(1, rabbit_stream_coordinator:local_pid(maps:get(name, State))) =/= ok]
+end,
+Settle = fun Settle() ->
+    case catch Missing() of
+        [] -> ok = file:write_file("{settled}", "");
+        _ -> timer:sleep(1000), Settle()
+    end
+end,
+spawn(Settle),
+"""
+
+SETTLE_SECONDS = 60
+"""For how long an open member is out of use without its copies: then it is better than none."""
+
 WATCH_SECONDS = 5
 WATCH_TIMES = 4
 
@@ -126,15 +148,18 @@ class Adapter:
         self._own = self._nodes[settings["name"]]
         self._name = settings["name"]
         self._listens = (settings["address"], settings["port"])
+        self._names = Path(settings["names"])
         self._store = self.kept / "mnesia"
         self._formation = self.kept / "conf.d" / "cluster.conf"
         self._history = self.kept / "cloudwright.history"
         self._joining = self.kept / "cloudwright.joining"
         self._alone = self.kept / "cloudwright.alone"
         self._apart = self.kept / "cloudwright.apart"
+        self._settled = self.kept / "cloudwright.settled"
         self._watched = len(self._nodes) == 1
         self._grown = len(self._nodes) == 1
         self._again = 0.0
+        self._opened = 0.0
         self._answered = 0.0
 
     def look(self) -> tuple[str, int, tuple[str, ...]]:
@@ -160,9 +185,12 @@ class Adapter:
             nodes += [self._nodes[name] for name in sorted(others)[:1]]
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
+        _write(self._names, _names(self._listens[0], socket.gethostname()))
         self._grown = self._watched = len(self._nodes) == 1
         self._answered = 0.0
         self._apart.unlink(missing_ok=True)
+        self._settled.unlink(missing_ok=True)
+        self._opened = 0.0
         return [SERVER]
 
     def history(self) -> str:
@@ -178,8 +206,13 @@ class Adapter:
         return not self._alone.exists() and self._answers()
 
     def is_ready(self) -> bool:
-        """The same: each member takes everything."""
-        return self.is_up()
+        """Whether it also has all that it keeps at hand; then a member takes everything."""
+        if not self.is_up():
+            return False
+        now = time.monotonic()
+        self._opened = self._opened or now
+        late = now - self._opened > SETTLE_SECONDS
+        return late or self._settled.exists() or len(self._nodes) == 1
 
     def is_stuck(self) -> bool:
         """Whether it is apart from others that it reaches, or its doors have been closed for long.
@@ -211,7 +244,8 @@ class Adapter:
             return
         if up and not self._watched:
             self._watched = _evaluate(
-                WATCH.format(path=self._apart, pause=WATCH_SECONDS, times=WATCH_TIMES)
+                SETTLE.format(settled=self._settled)
+                + WATCH.format(path=self._apart, pause=WATCH_SECONDS, times=WATCH_TIMES)
             )
         if len(up) < len(self._nodes):
             self._grown = False
@@ -249,6 +283,22 @@ def _formation(nodes: Sequence[str]) -> str:
     ]
     lines += ["cluster_formation.discovery_retry_limit = 1000000"]
     return "\n".join(lines) + "\n"
+
+
+def _names(address: str, name: str) -> str:
+    """An inetrc(5) with this host alone, and no other way to know names.
+
+    Copies of streams are reached by their host's name first, and only then by address. A name
+    that is known to a resolver is in no certificate; and for one that no resolver answers about
+    Erlang waits 8 s, for each copy of each stream, one after the other.
+    """
+    own = ", ".join(f'"{one}"' for one in dict.fromkeys((name.partition(".")[0], name)))
+    return (
+        "{lookup, [file]}.\n"
+        '{hosts_file, ""}.\n'
+        '{host, {127, 0, 0, 1}, ["localhost"]}.\n'
+        f"{{host, {{{address.replace('.', ', ')}}}, [{own}]}}.\n"
+    )
 
 
 def _evaluate(code: str) -> bool:
