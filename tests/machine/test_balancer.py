@@ -1,5 +1,6 @@
-"""A real HAProxy: an API leaves it before it stops, a reload cuts no connection, and who
-asks for the database waits for a member that answers, and for no other."""
+"""A real HAProxy: an API leaves it before it stops, a reload cuts no connection, who asks for the
+database waits for a member that answers, and for no other, and who is connected to a member of the
+queue that dies knows it at once."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudwright.declare.oslo import DATABASE_ADDRESS, DATABASE_PORT
+from cloudwright.declare.oslo import DATABASE_PORT, OWN_BALANCER, QUEUE_PORT
 from cloudwright.execute.steps.drain import told
 from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
 from tests.cloud.tool import eventually
@@ -275,16 +276,17 @@ def stalled() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def greeter() -> Iterator[int]:
-    """The port of a server that speaks first, as a database does."""
+def greeter(*, stays: bool = False) -> Iterator[int]:
+    """The port of a server that speaks first, as a database does; and then goes, or `stays`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), contextlib.ExitStack() as kept:
                 while True:
-                    connection, _ = listener.accept()
-                    with connection:
-                        connection.sendall(GREETING)
+                    connection = kept.enter_context(listener.accept()[0])
+                    connection.sendall(GREETING)
+                    if not stays:
+                        connection.close()
 
         thread = threading.Thread(target=greet)
         thread.start()
@@ -307,9 +309,24 @@ def greeted(port: int) -> bytes:
 def with_database(rig: Rig, members: Mapping[str, tuple[int, int]]) -> None:
     """Give it what a cloud's own file says of the database, on this machine's ports: name → the
     member's and its agent's."""
-    text = between("defaults\n", "frontend status") + between("listen mariadb\n", "frontend plain")
-    text = text.replace(f"    bind {DATABASE_ADDRESS}:{DATABASE_PORT}\n", "")
-    text = re.sub(r"bind \S+ transparent.*", f"bind 127.0.0.1:{rig.front}", text)
+    text = between("listen mariadb\n", "# Each process of this host")
+    text = text.replace(f"    bind {OWN_BALANCER}:{DATABASE_PORT}\n", "")
+    with_cluster(
+        rig, re.sub(r"bind \S+ transparent.*", f"bind 127.0.0.1:{rig.front}", text), members
+    )
+
+
+def with_queue(rig: Rig, members: Mapping[str, tuple[int, int]]) -> None:
+    """The same of the queue."""
+    text = between("listen rabbitmq\n", "frontend plain")
+    front = f"bind {OWN_BALANCER}:{QUEUE_PORT}\n"
+    assert front in text
+    with_cluster(rig, text.replace(front, f"bind 127.0.0.1:{rig.front}\n"), members)
+
+
+def with_cluster(rig: Rig, text: str, members: Mapping[str, tuple[int, int]]) -> None:
+    """Give it these sections of a cloud's own file, with the ports of `members`."""
+    text = between("defaults\n", "frontend status") + text
     text = text.replace("abns@", f"abns@{rig.container}-")
     for name, (port, agent) in members.items():
         check = f"127.0.0.1:{port} check port {agent}"
@@ -363,6 +380,44 @@ def test_who_comes_while_no_member_is_ready_waits_for_one(rig: Rig) -> None:
         assert set(heard) == {GREETING}
 
 
-def until_it_is(rig: Rig, member: str, wanted: str) -> None:
-    """Wait until the checks say this of a member of the database."""
-    eventually(lambda: status(rig, member, "mariadb").startswith(wanted), seconds=60, what=wanted)
+def test_who_is_connected_to_a_member_of_the_queue_that_dies_knows_it_at_once(rig: Rig) -> None:
+    """oslo.messaging knows by itself only when heartbeats have not come for long; and it would
+    stay where it then goes."""
+    ready = {name: free_port() for name in ("ctl-a", "ctl-b")}
+    with (
+        greeter(stays=True) as other,
+        greeter(stays=True) as own,
+        backend("ctl-a", ready["ctl-a"]),
+    ):
+        with backend("ctl-b", ready["ctl-b"]):
+            with_queue(rig, {"ctl-a": (other, ready["ctl-a"]), "ctl-b": (own, ready["ctl-b"])})
+            for name in ready:
+                until_it_is(rig, name, "UP", "rabbitmq")
+            client = connected(rig, "ctl-b")
+        assert is_ended(client)
+        client = connected(rig, "ctl-a")
+        with backend("ctl-b", ready["ctl-b"]):
+            assert is_ended(client)
+            connected(rig, "ctl-b").close()
+
+
+def connected(rig: Rig, member: str) -> socket.socket:
+    """A client of the queue, who must have been led to this member."""
+    client = socket.create_connection(("127.0.0.1", rig.front), timeout=10)
+    assert client.recv(64) == GREETING
+    assert sessions(rig, member, "rabbitmq") == 1
+    return client
+
+
+def is_ended(client: socket.socket) -> bool:
+    """Whether a client's connection is ended within its time, before it has asked anything."""
+    with client:
+        try:
+            return client.recv(64) == b""
+        except ConnectionError:
+            return True
+
+
+def until_it_is(rig: Rig, member: str, wanted: str, front: str = "mariadb") -> None:
+    """Wait until the checks say this of a member of a cluster."""
+    eventually(lambda: status(rig, member, front).startswith(wanted), seconds=60, what=wanted)

@@ -119,7 +119,7 @@ def test_credentials_in_a_url_are_hidden_and_the_rest_is_told() -> None:
     old = rendered("nova.conf").replace(ours, "rabbit://openstack:guessed@10.64.0.11:5673//")
     (line,) = lines(Overrides(), {"nova.conf": old})
     assert "guessed" not in line
-    assert line.endswith("rabbit://openstack:(secret, generation 1)@10.64.0.11:5671//  (host)")
+    assert line.endswith("rabbit://openstack:(secret, generation 1)@10.64.0.11:5671//  (service)")
 
 
 def test_an_operators_secret_option_is_not_shown() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
+
 from cloudwright.declare.at import CA_PATH, At
 from cloudwright.declare.ini import Ini, Value
+from cloudwright.model.cloud import Cloud, Host
 
 KEYSTONE_PORT = 5000
-DATABASE_ADDRESS = "127.0.0.1"
+OWN_BALANCER = "127.0.0.1"
 """The load balancer of the own host, not the virtual address: if that one's holder dies, who waits
 for an answer would wait for as long as the kernel's keepalives do, two hours."""
 DATABASE_PORT = 13306  # the load balancer's, so that it may share an address with a member's 3306
 DATABASE_AGENT_PORT = 13307  # says whether the member of its host is ready
 QUEUE_PORT = 5671
+QUEUE_AGENT_PORT = 25673  # as the database's
 CACHE_PORT = 11211
 NORTHBOUND_PORT = 6641
 SOUTHBOUND_PORT = 6642
@@ -23,7 +27,7 @@ def database_url(at: At, name: str, user: str = "") -> str:
     user = user or name
     password = at.password(f"{user}/database")
     return (
-        f"mysql+pymysql://{user}:{password}@{DATABASE_ADDRESS}:{DATABASE_PORT}/{name}"
+        f"mysql+pymysql://{user}:{password}@{OWN_BALANCER}:{DATABASE_PORT}/{name}"
         f"?charset=utf8mb4&ssl_ca={CA_PATH}"
     )
 
@@ -41,13 +45,25 @@ def database(at: At, name: str, user: str = "", *, section: str = "database") ->
     }
 
 
+def has_queue_balancer(cloud: Cloud) -> bool:
+    """Whether hosts reach the queue over a load balancer of their own: there is a choice."""
+    return len(cloud.hosts_with("control")) > 1
+
+
+def queue_members(at: At) -> tuple[Host, ...]:
+    """Whom this host is to ask for messages, the first while it is there: itself, or one of its
+    site, each host another one by its name, so that another host more or less moves nobody."""
+    first = zlib.crc32(at.host.name.encode()) % len(at.controllers)
+    return at.nearest((*at.controllers[first:], *at.controllers[:first]))
+
+
 def transport_url(at: At, user: str = "openstack") -> str:
-    """oslo.messaging's URL with every queue member; this host's own first when it has one."""
+    """oslo.messaging's URL: one address, since it shuffles several, and half of the processes of
+    a site would be connected to another's member."""
     password = at.password(f"{user}/queue")
-    members = ",".join(
-        f"{user}:{password}@{h.address}:{QUEUE_PORT}" for h in at.nearest(at.controllers)
-    )
-    return f"rabbit://{members}//"
+    (only, *others) = at.controllers
+    address = OWN_BALANCER if others else only.address
+    return f"rabbit://{user}:{password}@{address}:{QUEUE_PORT}//"
 
 
 def messaging(at: At) -> Ini:

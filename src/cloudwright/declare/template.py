@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 
 def render(package: str, name: str, **values: object) -> str:
@@ -21,9 +21,13 @@ def _template(package: str, name: str) -> Template:
     """Compiled once, since that takes longer than to render it for every host: 160 ms of CPU for
     the load balancer's (measured beside other work)."""
     environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FunctionLoader(lambda beside: resource(package, beside)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return environment.from_string(resource(package, name))
+    return environment.get_template(name)
 
 
 def resource(package: str, *path: str) -> str:

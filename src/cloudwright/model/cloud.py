@@ -70,8 +70,9 @@ class Host:
     """How it is reached; what is not given is taken from the cloud's own `ssh`."""
 
     def has(self, role: str) -> bool:
-        """Whether it has `role` (`network+compute`: either)."""
-        return any(one in self.roles for one in role.split("+"))
+        """Whether it has `role` (`network+compute`: either; `compute-control`: not the second)."""
+        wanted, _, unwanted = role.partition("-")
+        return unwanted not in self.roles and any(r in self.roles for r in wanted.split("+"))
 
     @property
     def tunnel(self) -> str:
@@ -198,8 +199,8 @@ class Cloud:
     # Asked for each container of each host: to look through all hosts each time is quadratic.
 
     def hosts_with(self, role: str) -> tuple[Host, ...]:
-        """The hosts of `role` (`network+compute`: of either), in the file's order; none for a
-        role that nobody has."""
+        """The hosts that have `role`, as `Host.has` reads it, in the file's order; none for a role
+        that nobody has."""
         if role not in self._by_role:
             self._by_role[role] = tuple(h for h in self.hosts if h.has(role))
         return self._by_role[role]

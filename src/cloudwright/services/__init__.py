@@ -17,6 +17,7 @@ from cloudwright.services import (
     openvswitch,
     ovn,
     placement,
+    queueproxy,
     rabbitmq,
     selffence,
 )
@@ -26,6 +27,7 @@ SERVICES: tuple[Service, ...] = (
     rabbitmq.service,
     memcached.service,
     haproxy.service,
+    queueproxy.service,
     keepalived.service,
     selffence.service,
     keystone.service,

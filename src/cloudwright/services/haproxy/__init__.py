@@ -6,7 +6,15 @@ from cloudwright.declare import member
 from cloudwright.declare.at import AUTHORITY, CA_PATH, At
 from cloudwright.declare.database import BALANCER_READY, STATUS_PORT
 from cloudwright.declare.image import Image
-from cloudwright.declare.oslo import DATABASE_ADDRESS, DATABASE_AGENT_PORT, DATABASE_PORT
+from cloudwright.declare.oslo import (
+    DATABASE_AGENT_PORT,
+    DATABASE_PORT,
+    OWN_BALANCER,
+    QUEUE_AGENT_PORT,
+    QUEUE_PORT,
+    has_queue_balancer,
+    queue_members,
+)
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
     HEARTBEAT_SHARES,
@@ -23,8 +31,10 @@ from cloudwright.model.secrets import Certificate, Secret
 from cloudwright.services.mariadb import conf
 
 CERTIFICATE_PATH = "/etc/haproxy/api.pem"
+CONFIGURATION_PATH = "/etc/haproxy/haproxy.cfg"
 RELOAD_PATH = "/usr/local/bin/haproxy-reload"
 MASTER = "/run/haproxy/master.sock,mode,600"
+COMMAND = f"/usr/sbin/haproxy -W -db -S {MASTER} -f {CONFIGURATION_PATH}"
 
 
 def certificate(cloud: Cloud) -> Secret:
@@ -48,19 +58,22 @@ def files(at: At) -> Files:
         authority=CA_PATH,
         server_name=server_name,
         frontends=at.frontends,
-        database_address=DATABASE_ADDRESS,
+        own_balancer=OWN_BALANCER,
         database_port=DATABASE_PORT,
         database_backends=at.controllers,
         database_backend_port=conf.PORT,
         database_agent_port=DATABASE_AGENT_PORT,
-        database_ready=member.READY,
+        agent_ready=member.READY,
+        queue_backends=queue_members(at) if has_queue_balancer(at.cloud) else (),
+        queue_port=QUEUE_PORT,
+        queue_agent_port=QUEUE_AGENT_PORT,
         status_port=STATUS_PORT,
         ready=BALANCER_READY,
     )
     return {
         "haproxy.cfg": File(
             content=configuration,
-            path="/etc/haproxy/haproxy.cfg",
+            path=CONFIGURATION_PATH,
             owner="haproxy",
             reload=True,
         ),
@@ -70,13 +83,14 @@ def files(at: At) -> Files:
             owner="haproxy",
             reload=True,
         ),
-        "reload": File(
-            content=resource(__name__, "program", "reload.py"),
-            path=RELOAD_PATH,
-            owner="haproxy",
-            mode="0755",
-        ),
+        "reload": reload_program(),
     }
+
+
+def reload_program() -> File:
+    """The program at `RELOAD_PATH`."""
+    content = resource(__name__, "program", "reload.py")
+    return File(content=content, path=RELOAD_PATH, owner="haproxy", mode="0755")
 
 
 service = Service(
@@ -96,7 +110,7 @@ service = Service(
         Container(
             name="haproxy",
             role="control",
-            command=f"/usr/sbin/haproxy -W -db -S {MASTER} -f /etc/haproxy/haproxy.cfg",
+            command=COMMAND,
             files=files,
             reload=Reload(command=(RELOAD_PATH,)),
             capabilities={"NET_BIND_SERVICE": "listens on ports 80 and 443 without being root"},

@@ -6,7 +6,7 @@ from cloudwright.declare import member
 from cloudwright.declare.at import At
 from cloudwright.declare.image import Image
 from cloudwright.declare.library import LIBRARY, library
-from cloudwright.declare.oslo import DATABASE_ADDRESS, DATABASE_AGENT_PORT
+from cloudwright.declare.oslo import DATABASE_AGENT_PORT, OWN_BALANCER
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum
 from cloudwright.declare.service import (
@@ -125,7 +125,7 @@ service = Service(
             # Clients come through a load balancer, and look for the address that they called.
             tls=Tls(
                 owner="mysql",
-                also=lambda cloud: (cloud.api.internal, DATABASE_ADDRESS),
+                also=lambda cloud: (cloud.api.internal, OWN_BALANCER),
                 reload=True,
             ),
             reload=Reload(command=(RELOAD,)),

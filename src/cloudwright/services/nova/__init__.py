@@ -147,7 +147,13 @@ service = Service(
             health=ConnectedHealth(port=QUEUE_PORT),
             stop_seconds=180,
             waits=compute_waits,
-            needs=("@nova-libvirt", "@openvswitch-vswitchd", "nova-conductor", *PLACEMENT_NEEDS),
+            needs=(
+                "@nova-libvirt",
+                "@openvswitch-vswitchd",
+                "@queue-proxy",
+                "nova-conductor",
+                *PLACEMENT_NEEDS,
+            ),
         ),
     ),
 )

@@ -56,15 +56,12 @@ def conductor_files(at: At) -> Files:
 
 def map_cells(at: At) -> str:
     """Both mappings as templates, which Nova fills from its own configuration: no password
-    stands in the database, and every host calls its own member of the queue first."""
-    count = len(at.controllers)
-    numbers = [str(n + 1) for n in range(count)] if count > 1 else [""]
-    queues = ",".join(
-        f"{{username{n}}}:{{password{n}}}@{{hostname{n}}}:{{port{n}}}" for n in numbers
-    )
-    database = "{scheme}://{username}:{password}@{hostname}:{port}"
-    cell0 = f"cell0 {CELL0} none:/// {database}/nova_cell0?{{query}}"
-    cell1 = f"cell1 {CELL1} {{scheme}}://{queues}// {database}/{{path}}?{{query}}"
+    stands in the database. Without numbers, they fit one address as well as the several members
+    of a queue that older files name: these are one long password to who takes them apart.
+    """
+    server = "{scheme}://{username}:{password}@{hostname}:{port}"
+    cell0 = f"cell0 {CELL0} none:/// {server}/nova_cell0?{{query}}"
+    cell1 = f"cell1 {CELL1} {server}// {server}/{{path}}?{{query}}"
     return f"python {SCRIPT_PATH} '{cell0}' '{cell1}'"
 
 
