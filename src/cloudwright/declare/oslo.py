@@ -77,10 +77,11 @@ def messaging(at: At) -> Ini:
             "rabbit_transient_quorum_queue": True,
             "rabbit_stream_fanout": True,
             "rabbit_qos_prefetch_count": 64,  # streams refuse to work without a bound
-            # Who was connected to a member whose host died learns it within some 10 s, and who
-            # died is sent nothing more. With oslo.messaging's 60 s a compute host's report waited
-            # so long for its answer that Nova held the host to be down too. RabbitMQ's guide
-            # calls 5 to 20 s right; below 5 s, who is merely busy is cut off.
+            # A member sends nothing more to who has died after this; and a client knows within
+            # some 10 s of a member that died, where no load balancer tells it sooner. With
+            # oslo.messaging's 60 s a compute host's report waited so long for its answer that
+            # Nova held the host to be down too. RabbitMQ's guide calls 5 to 20 s right; below
+            # 5 s, who is merely busy is cut off.
             "heartbeat_timeout_threshold": 10,
             "use_queue_manager": True,
         },

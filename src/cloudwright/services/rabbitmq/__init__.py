@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 
 from cloudwright.declare import member
 from cloudwright.declare.at import CA_PATH, At
@@ -45,11 +44,12 @@ MEMBERS_CONFIG = f"""\
 SILENT_SECONDS = 5
 """A member that acknowledges nothing of what it is sent for so long is gone."""
 
-TCP_USER_TIMEOUT = 18
-"""Of `IPPROTO_TCP`, in milliseconds (tcp(7)); Erlang has no name for it."""
+TCP_USER_TIMEOUT = (6, 18)
+"""Level (TCP) and option, in milliseconds: tcp(7). Erlang has no name for it."""
 
 _RAW = (SILENT_SECONDS * 1000).to_bytes(4, "little")
-_SILENT = f"[{{raw, {socket.IPPROTO_TCP}, {TCP_USER_TIMEOUT}, <<{', '.join(map(str, _RAW))}>>}}]"
+_OPTION = ", ".join(map(str, TCP_USER_TIMEOUT))
+_SILENT = f"[{{raw, {_OPTION}, <<{', '.join(map(str, _RAW))}>>}}]"
 ADVANCED = "/etc/rabbitmq/advanced.config"
 ADVANCED_CONFIG = f"""\
 %% Between members, who always have something to say to each other. Until a host is known to be
