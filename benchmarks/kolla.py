@@ -42,7 +42,10 @@ NOT_REACHED = (
     "the arbitrator's timers (garbd keeps ours: suspect 1 s, inactive 5 s)",
     "HAProxy's checks (theirs: every 2 s, down after 5, up after 2)",
     "keepalived (theirs: a check every 2 s, down after 2, up again after 10)",
-    "RabbitMQ's net_ticktime and failure detector (theirs: upstream's 60 s and adaptive)",
+    "RabbitMQ's net_ticktime, failure detector and limit on what a member may leave unacknowledged"
+    " (theirs: upstream's 60 s, adaptive, and none)",
+    "each host's load balancer of the queue (theirs: none; oslo.messaging knows every member)",
+    "the cloud's address on each controller's loopback (theirs: on its holder alone)",
     "the probes between OVN's servers and their clients (theirs: 60 s)",
     "the size of InnoDB's buffers (theirs: 40 % of a host's memory, up to 8 GiB)",
 )

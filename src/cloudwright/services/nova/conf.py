@@ -76,7 +76,14 @@ def _process(at: At) -> ini.Ini:
                 "service_down_time": 4 * _report_seconds(at.cloud),
             },
             "service_user": {**own, "region_name": None, "send_service_user_token": True},
-            "placement": {**own, "valid_interfaces": "internal"},
+            "placement": {
+                **own,
+                "valid_interfaces": "internal",
+                # A connection that is kept breaks when the cloud's address moves. Asked once, a
+                # server that was being deleted stayed in ERROR; what Nova asks Placement may be
+                # asked again. After 0.5, 1, 2 and 4 s the address is there, and the database.
+                "connect_retries": 4,
+            },
             "neutron": {
                 **own,
                 "valid_interfaces": "internal",
