@@ -61,8 +61,7 @@ def transport_url(at: At, user: str = "openstack") -> str:
     """oslo.messaging's URL: one address, since it shuffles several, and half of the processes of
     a site would be connected to another's member."""
     password = at.password(f"{user}/queue")
-    (only, *others) = at.controllers
-    address = OWN_BALANCER if others else only.address
+    address = OWN_BALANCER if has_queue_balancer(at.cloud) else at.controllers[0].address
     return f"rabbit://{user}:{password}@{address}:{QUEUE_PORT}//"
 
 
