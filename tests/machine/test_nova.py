@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 from tests.machine.kolla import image, podman
 
@@ -53,3 +54,75 @@ def asked(**options: int) -> int:
 def test_what_nova_asks_placement_is_asked_again_when_its_connection_breaks() -> None:
     assert asked() == 0, "Nova asks again by itself: is our option still wanted?"
     assert asked(connect_retries=4) == 200
+
+
+ENDED = """\
+import json, os, sys, threading
+sys.path.insert(0, "/mnt")
+from nova import monkey_patch
+monkey_patch.patch(backend="threading")
+import nova_daemon
+from futurist import ThreadPoolExecutor, _thread
+
+patience = float(sys.argv[1])
+if "altered" in sys.argv:
+    nova_daemon.end_pools_at_once()
+_thread.ThreadWorker.MAX_IDLE_FOR = 3600
+pool = ThreadPoolExecutor(8)
+asked = [pool.submit(lambda n=n: n * n) for n in range(20)]
+ending = threading.Thread(target=pool.shutdown, daemon=True)
+ending.start()
+ending.join(patience)
+print(json.dumps([sum(a.result() for a in asked), ending.is_alive()]), flush=True)
+os._exit(0)
+"""
+
+
+def said(script: str, *words: str) -> list[object]:
+    """What a script says that has the programs of Nova's beside it."""
+    program = files("cloudwright.services.nova") / "program"
+    lines = podman(
+        *("run", "--rm", "--runtime", "runc", "--network", "none", "--entrypoint", "python3"),
+        *(f"--volume={program}:/mnt:ro", image("nova-compute"), "-c", script, *words),
+    ).splitlines()
+    return list(json.loads(lines[-1]))
+
+
+def test_a_thread_pool_of_novas_daemons_ends_when_it_is_told_to() -> None:
+    done = sum(n * n for n in range(20))
+    # the sum of what its threads did, and whether its end is waited for still
+    assert said(ENDED, "2") == [done, True], (
+        "idle threads see it by themselves: is our program wanted?"
+    )
+    assert said(ENDED, "60", "altered") == [done, False]
+
+
+LOOKS = """\
+import json, sys
+from types import SimpleNamespace
+sys.path.insert(0, "/mnt")
+from nova import monkey_patch
+monkey_patch.patch(backend="threading")
+import nova_daemon
+from oslo_messaging._drivers import amqpdriver
+from oslo_messaging._drivers.common import Timeout
+
+class Silent:
+    def consume(self, timeout):
+        waits.append(timeout)
+        if len(waits) == 20:
+            listener._shutdown.set()
+        raise Timeout()
+
+nova_daemon.stop_listening_at_once()
+from oslo_messaging._drivers import impl_rabbit
+
+waits = []
+listener = amqpdriver.AMQPListener(SimpleNamespace(prefetch_size=1), Silent())
+listener.poll()
+print(json.dumps([waits[0] < 0.01, max(waits)]))
+"""
+
+
+def test_an_idle_listener_of_novas_daemons_looks_often_whether_it_shall_stop() -> None:
+    assert said(LOOKS) == [True, 0.25]

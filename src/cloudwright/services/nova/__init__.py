@@ -100,8 +100,8 @@ service = Service(
         Container(
             name="nova-scheduler",
             role="control",
-            command="nova-scheduler",
-            files=conf.control_files,
+            command=conf.daemon_command("scheduler"),
+            files=conf.daemon_files,
             reload=MUTABLE,
             health=ConnectedHealth(port=QUEUE_PORT),
             waits=control_waits,
@@ -110,7 +110,7 @@ service = Service(
         Container(
             name="nova-conductor",
             role="control",
-            command="nova-conductor",
+            command=conf.daemon_command("conductor"),
             files=cells.conductor_files,
             reload=MUTABLE,
             health=ConnectedHealth(port=QUEUE_PORT),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudwright.declare import oslo
 from cloudwright.declare.at import At
 from cloudwright.declare.service import Database, File, Files, Job
-from cloudwright.services.nova.conf import CELL0_CONF, CONF, OPTIONS, control_files
+from cloudwright.services.nova.conf import CELL0_CONF, CONF, OPTIONS, daemon_files
 
 SCRIPT_PATH = "/etc/nova/cells.py"
 
@@ -43,7 +43,7 @@ CELL1 = "00000000-0000-0000-0000-000000000001"
 def conductor_files(at: At) -> Files:
     """The conductor's, and what the jobs need that run like it."""
     return {
-        **control_files(at),
+        **daemon_files(at),
         "cell0.conf": File(
             content=oslo.database(at, "nova_cell0", user="nova"),
             path=CELL0_CONF,

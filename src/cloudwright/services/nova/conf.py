@@ -187,6 +187,16 @@ def compute_files(at: At) -> Files:
     }
 
 
+def daemon_command(name: str) -> str:
+    """How nova-`name`, which forks its workers, is started."""
+    return f"python3 {LIBRARY}/nova_daemon.py {name}"
+
+
+def daemon_files(at: At) -> Files:
+    """What such a daemon is told, and the program that it is started by."""
+    return {**control_files(at), **library(__package__, "program/nova_daemon.py")}
+
+
 def api_files(at: At) -> Files:
     """The API's."""
     return {**control_files(at), **_server(at, "nova.wsgi.osapi_compute", API_PORT, 8)}
