@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from cloudwright.cli.selection import plan_text, selection_of, with_selection
 if TYPE_CHECKING:
     from cloudwright.execute.proposal import Proposal
     from cloudwright.execute.session import Session
+    from cloudwright.plan.contract import Contract
+    from cloudwright.plan.select import Selection
 
 DECLINED = 1
 
@@ -54,23 +57,15 @@ async def apply_now(
     """Show what is to be done and do it, all or the plan in `file`; the exit code."""
     from cloudwright.cli.outcome import raise_if_lost
     from cloudwright.execute.central.access import write_access
-    from cloudwright.execute.lock.changing import refuse_if_held
-    from cloudwright.execute.proposal import propose, propose_again, read
+    from cloudwright.execute.proposal import propose_again
     from cloudwright.execute.session import open_session
-    from cloudwright.plan.checks import check
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
-        await bring_images(session, "apply", ask=ask, plain=plain, hosts=hosts)
-        if file:
-            proposal = await propose_again(session, await read(session, file))
-        else:
-            proposal = await propose(session, selection_of(session, only, hosts))
-        refuse_if_held(proposal.pages)
+        proposal = await supplied(session, file, ask=ask, plain=plain, only=only, hosts=hosts)
         click.echo(plan_text(proposal, SERVICES, whole=ask))
-        check(proposal.plan, proposal.blueprint)
         if not proposal.plan.is_empty:
             if ask:
                 if not confirmed("do it?"):
@@ -84,6 +79,45 @@ async def apply_now(
         access = await write_access(session.state, session.cloud, session.vault)
     click.echo(access.text(), nl=False)
     return 0
+
+
+async def supplied(
+    session: Session,
+    file: Path | None,
+    *,
+    ask: bool,
+    plain: bool,
+    only: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+) -> Proposal:
+    """What is to be done, or the plan in `file`, once the hosts have the container images for it.
+
+    Everything that refuses it does so before an image is sent. Then all is looked at anew: whether
+    KVM works shows with the image alone, and a stream of gigabytes takes its time and its space.
+    """
+    from cloudwright.execute.proposal import read
+
+    shown = await read(session, file) if file else None
+    selection = shown.origin.selection if shown else selection_of(session, only, hosts)
+    proposal = await _refusable(session, selection, shown)
+    if await bring_images(session, "apply", ask=ask, plain=plain, hosts=proposal.hosts):
+        proposal = await _refusable(session, selection, shown)
+    return proposal
+
+
+async def _refusable(session: Session, selection: Selection, shown: Contract | None) -> Proposal:
+    """What is to be done; raises what speaks against it."""
+    from cloudwright.execute.lock.changing import refuse_if_held
+    from cloudwright.execute.proposal import propose, propose_again
+    from cloudwright.plan.checks import check
+
+    if shown:
+        proposal = await propose_again(session, shown)
+    else:
+        proposal = await propose(session, selection)
+        refuse_if_held(proposal.pages)
+    check(proposal.plan, proposal.blueprint)
+    return proposal
 
 
 async def _do(session: Session, proposal: Proposal, plain: bool, reason: str) -> None:

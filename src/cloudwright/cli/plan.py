@@ -47,7 +47,7 @@ async def _plan(
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
         proposal = await propose(session, selection_of(session, only, hosts))
-        _, images = await session.delivery(hosts)
+        _, images = await session.delivery(proposal.hosts)
         if out:
             await save(session, proposal.contract, out)
     if as_json:

@@ -43,6 +43,13 @@ class Proposal:
     expected: Estimate
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The chosen hosts, and those where something is done for their sake; none: all hosts."""
+        chosen = self.contract.origin.selection.hosts
+        along = (p.step.host for p in self.plan.planned) if chosen else ()
+        return tuple(dict.fromkeys((*chosen, *along)))
+
+    @property
     def part(self) -> str:
         """Which part of the cloud it is of, in words; empty for all of it."""
         selection = self.contract.origin.selection
