@@ -17,8 +17,8 @@ from cloudwright.plan.blueprint import Blueprint, World, make_blueprint
 from cloudwright.plan.changes import Sources, changes_of
 from cloudwright.plan.difference import DRIFTED, Observed, Plan, Seen, make_plan
 from cloudwright.plan.explain import explain, explain_json
-from cloudwright.plan.explain_changes import change_lines
-from cloudwright.plan.impact import rereads_of, restarts_of
+from cloudwright.plan.explain_changes import change_lines, restart_lines
+from cloudwright.plan.impact import Restart, rereads_of, restarts_of
 from cloudwright.plan.provenance import provenance
 from cloudwright.plan.steps import ConfigFile, ReadAgain, RunContainer, WriteFiles
 from cloudwright.services import SERVICES
@@ -26,6 +26,7 @@ from cloudwright.services import SERVICES
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMAS = Schemas(release="2026.2")
 STEP = "nova/files/nova-compute@aio"
+ANOTHER_IMAGE = Seen(digest=DRIFTED, why="runs another image")
 VALUES = {
     "⟦secret:nova/identity:1⟧": "Qm7pXw2LkT9vRb4nHs6dJf3gYc8zAe5u",
     "⟦secret:nova/identity:2⟧": "Zk4hBn8mWq2sVx7tRy5cLp9dGf3jEa6o",
@@ -191,24 +192,72 @@ def test_equal_changes_are_told_once_and_restarts_at_the_end() -> None:
     assert files[0]["options"][0]["origin"] == "config/nova.conf:2"
 
 
-def restart(container: str) -> tuple[str, ...]:
-    blueprint = blueprint_of(load(EXAMPLES / "aio.yaml"), Overrides())
-    seen = everything(blueprint)
-    for id, step in blueprint.steps.items():
-        if isinstance(step.action, RunContainer) and step.action.container == container:
-            seen[id] = Seen(digest=DRIFTED, why="runs another image")
-    plan = make_plan(blueprint, Observed(seen=seen))
-    (found,) = restarts_of(plan, blueprint, SERVICES)
+def restarts(
+    container: str, *, example: str = "aio", seen: Seen = ANOTHER_IMAGE, hosts: int = 9
+) -> tuple[Restart, ...]:
+    """What a plan restarts that finds `seen` of the container on the first so many hosts."""
+    blueprint = blueprint_of(load(EXAMPLES / f"{example}.yaml"), Overrides())
+    found = everything(blueprint)
+    places = [
+        id
+        for id, step in blueprint.steps.items()
+        if isinstance(step.action, RunContainer) and step.action.container == container
+    ]
+    found |= {id: seen for id in places[:hosts]}
+    return restarts_of(make_plan(blueprint, Observed(seen=found)), blueprint, SERVICES)
+
+
+def silent(container: str, example: str = "aio") -> tuple[str, ...]:
+    (found,) = restarts(container, example=example)
     return found.silent
 
 
 def test_who_notices_a_restart() -> None:
-    assert restart("nova-compute") == ()
-    assert restart("memcached") == ()
-    assert restart("glance-api") == ("glance-api",)
-    assert "nova-api" in restart("mariadb") and "keystone-api" in restart("mariadb")
-    assert "glance-api" in restart("keystone-api")
-    assert "glance-api" not in restart("rabbitmq")
+    assert silent("nova-compute") == ()
+    assert silent("memcached") == ()
+    assert silent("glance-api") == ("glance-api",)
+    assert "nova-api" in silent("mariadb") and "keystone-api" in silent("mariadb")
+    assert "glance-api" in silent("keystone-api")
+    assert "glance-api" not in silent("rabbitmq")
+
+
+@pytest.mark.parametrize("example", ["aio", "three-controllers", "two-sites", "three-sites"])
+def test_every_api_is_silent_while_what_carries_the_address_is_remade(example: str) -> None:
+    """Also where another controller takes the address: connections are cut, and it moves."""
+    cloud = load(EXAMPLES / f"{example}.yaml")
+    every = {c.name for s in SERVICES for c in s.containers if c.api and c.when(cloud)}
+    assert {"keystone-api", "glance-api", "nova-novncproxy", "horizon"} <= every
+    assert set(silent("haproxy", example)) == every
+    if cloud.needs_virtual_address:
+        assert set(silent("keepalived", example)) == every
+
+
+def test_nobody_notices_what_takes_turns() -> None:
+    for container in ("mariadb", "rabbitmq", "keystone-api", "nova-api"):
+        assert silent(container, "three-controllers") == ()
+
+
+OTHERWISE = Seen(digest=DRIFTED, why="speaks otherwise", up=False, runs=True)
+
+
+def test_a_cluster_that_is_remade_at_once_is_missed() -> None:
+    (found,) = restarts("mariadb", example="three-controllers", seen=OTHERWISE)
+    assert found.hosts == ("ctl-1", "ctl-2", "ctl-3")
+    assert found.at_once
+    assert {"keystone-api", "nova-api"} <= set(found.silent)
+    told = list(restart_lines([found], {}))
+    assert told[1] == "  mariadb  on ctl-1, ctl-2, ctl-3, at once"
+    assert told[2].startswith("an API's user notices: seconds without keystone-api")
+
+
+def test_the_last_of_a_cluster_that_was_remade_is_not_missed() -> None:
+    (found,) = restarts("mariadb", example="three-controllers", seen=OTHERWISE, hosts=1)
+    assert (found.hosts, found.silent) == (("ctl-1",), ())
+
+
+def test_what_does_not_run_is_no_restart() -> None:
+    down = Seen(digest=DRIFTED, why="is exited, not running", up=False)
+    assert restarts("mariadb", example="three-controllers", seen=down) == ()
 
 
 def test_origins_of_what_we_set() -> None:

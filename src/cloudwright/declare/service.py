@@ -170,6 +170,7 @@ class Container:
     how it is remade when several hosts have it. `farewell` is a shell script that
     `destroy --data` runs in it before it is stopped: it takes away what would outlive the
     container, and writes a line for each thing. `spared` says why nobody misses it for seconds;
+    `carries`: on the host that has the cloud's address every request to an API comes through it;
     `copied_by` names the container that brings the files in its volumes to its other hosts.
     `alone` says how its members go on without a majority, on a person's word; `recount` what it
     must forget when those that it is a client of were founded anew.
@@ -202,6 +203,7 @@ class Container:
     rollout: Rollout | None = None  # a canary first on controllers, elsewhere batches
     farewell: str = ""
     spared: str = ""
+    carries: bool = False
     copied_by: str = ""
     alone: Alone | None = None
     recount: Recount | None = None

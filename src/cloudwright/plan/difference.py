@@ -35,13 +35,15 @@ class Seen:
     """What observing found for one step: a digest equal to the step's when all is as declared.
 
     `why` says in words what is wrong when it is not. `up` is whether it works all the same, so
-    that to alter it takes something away for a moment. `found` are files that are not as
+    that to alter it takes something away for a moment. `runs`: its users would miss it, though it
+    is not kept for their sake (`Quorum.speaks`). `found` are files that are not as
     declared, as they stand on the host, with placeholders for every secret of ours.
     """
 
     digest: str
     why: str = ""
     up: bool = True
+    runs: bool = False
     found: tuple[ConfigFile, ...] = ()
 
 
@@ -56,12 +58,14 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """A step to do, the kind of change, and why; `up` is whether what it alters works now."""
+    """A step to do, the kind of change, and why; `up` is whether what it alters works now, and
+    `runs` whether somebody misses it meanwhile, in whichever order it is done."""
 
     step: Step
     change: Change
     why: str
     up: bool = False
+    runs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +126,9 @@ def _planned(blueprint: Blueprint, observed: Observed) -> dict[str, Planned]:
             planned[step.id] = Planned(step=step, change=Change.MAKE, why="is not there")
         elif seen.digest != step.digest:
             why = seen.why or "is not as declared"
-            planned[step.id] = Planned(step=step, change=Change.ALTER, why=why, up=seen.up)
+            planned[step.id] = Planned(
+                step=step, change=Change.ALTER, why=why, up=seen.up, runs=seen.up or seen.runs
+            )
     return {id: p for id, p in planned.items() if not _reads_anyway(p.step, planned)}
 
 

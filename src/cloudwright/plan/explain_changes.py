@@ -73,7 +73,9 @@ def _hosts(hosts: Sequence[str]) -> str:
 
 
 def _turns(restart: Restart) -> str:
-    return "" if len(restart.hosts) == 1 else ", in turns"
+    if len(restart.hosts) == 1:
+        return ""
+    return ", at once" if restart.at_once else ", in turns"
 
 
 def changes_json(changes: Iterable[FileChange]) -> list[dict[str, Any]]:
@@ -100,8 +102,13 @@ def changes_json(changes: Iterable[FileChange]) -> list[dict[str, Any]]:
 
 
 def restarts_json(restarts: Iterable[Restart]) -> list[dict[str, Any]]:
-    """Container, its hosts in order, and the APIs that are silent for seconds meanwhile."""
+    """Container, its hosts, in order or `at_once`, and the APIs silent for seconds meanwhile."""
     return [
-        {"container": r.container, "hosts": list(r.hosts), "silent": list(r.silent)}
+        {
+            "container": r.container,
+            "hosts": list(r.hosts),
+            "at_once": r.at_once,
+            "silent": list(r.silent),
+        }
         for r in restarts
     ]

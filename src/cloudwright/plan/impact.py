@@ -18,12 +18,13 @@ class Restart:
     """A container that works and is remade, on these hosts, in this order.
 
     `silent` are the APIs (containers' names) that do not answer for seconds meanwhile; none when
-    other hosts' containers answer, or nobody asks it.
+    other hosts' containers answer, or nobody asks it. `at_once`: the hosts do not take turns.
     """
 
     container: str
     hosts: tuple[str, ...]
     silent: tuple[str, ...] = ()
+    at_once: bool = False
 
 
 def restarts_of(
@@ -31,11 +32,13 @@ def restarts_of(
 ) -> tuple[Restart, ...]:
     """Every restart of the plan, in the order in which the first of each is done."""
     touched = {p.step.id: p.up for p in plan.planned if p.change is Change.ALTER}
+    runs = frozenset(p.step.id for p in plan.planned if p.runs)
     groups: dict[str, Group] = {}
     hosts: dict[str, list[str]] = {}
     for group in groups_of(blueprint.steps, touched):
-        for member in group.risked:
-            if member.stops:  # one that only reads its files again does not restart
+        for member in group.members:
+            # One that only reads its files again does not restart.
+            if member.stops and member.id in runs:
                 host, container = member.place
                 groups[container] = group
                 hosts.setdefault(container, []).append(host)
@@ -46,7 +49,8 @@ def restarts_of(
         Restart(
             container=name,
             hosts=tuple(hosts[name]),
-            silent=_silent(name, groups[name], blueprint, services),
+            silent=_silent(name, groups[name], blueprint, services, _at_once(groups[name], runs)),
+            at_once=bool(_at_once(groups[name], runs)),
         )
         for name in order
         if name in groups
@@ -65,29 +69,48 @@ def rereads_of(plan: Plan) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(found) for name, found in hosts.items()}
 
 
-def _silent(
-    name: str, group: Group, blueprint: Blueprint, services: Sequence[Service]
-) -> tuple[str, ...]:
-    """The APIs that stop answering while the only one of a group is remade.
+def _at_once(group: Group, runs: frozenset[str]) -> int:
+    """How many members that run are remade with no regard to the others."""
+    return sum(member.id in runs for member in group.healed)
 
-    Where there are several, they take turns, and the load balancer asks the others.
+
+def _silent(
+    name: str,
+    group: Group,
+    blueprint: Blueprint,
+    services: Sequence[Service],
+    at_once: int,
+) -> tuple[str, ...]:
+    """The APIs that stop answering while the only one of a group is remade, or most of it at once.
+
+    Where several take turns, the load balancer asks the others. What requests come in through has
+    nothing before it: whoever holds the cloud's address cuts what it carries, and hands it on.
     """
     declared = {c.name: c for s in services for c in s.containers}
     own = declared.get(name)
-    if own is None or own.spared or len(group.places) > 1:
+    others_do = len(group.places) > 1 and len(group.places) - at_once > at_once
+    if own is None or own.spared or (others_do and not own.carries):
         return ()
     ids = {member.id for member in group.members}
     return tuple(
-        container.name
+        api.name
         for service in services
-        for container in service.containers
-        if container.api
-        and (container is own or ids & _asked(service, container, blueprint.steps))
+        for api in service.containers
+        if api.api
+        and (
+            api is own
+            or (own.carries and _steps_of(service, api, blueprint.steps))
+            or ids & _asked(service, api, blueprint.steps)
+        )
     )
+
+
+def _steps_of(service: Service, container: Container, steps: Mapping[str, Step]) -> set[str]:
+    return {id for id in steps if id.startswith(f"{service.name}/{container.name}@")}
 
 
 def _asked(service: Service, container: Container, steps: Mapping[str, Step]) -> frozenset[str]:
     """The steps without which an API does not answer: what it needs, and who knows its users."""
-    own = {id for id in steps if id.startswith(f"{service.name}/{container.name}@")}
+    own = _steps_of(service, container, steps)
     own |= {f"{service.name}/identity"} & steps.keys() if service.identity_user else set()
     return closure(steps, frozenset(own)) if own else frozenset()

@@ -125,10 +125,11 @@ def container_seen(step: Step, state: ContainerState, config: Config | None, clo
         return Seen(digest=DRIFTED, why=f"is {state.state}, not running", up=False)
     if config and config.starting:
         return Seen(digest=DRIFTED, why="was started and never became healthy", up=False)
+    if speaks_otherwise(step.action, state):
+        why = "speaks otherwise with the other members"
+        return Seen(digest=DRIFTED, why=why, up=False, runs=True)
     if wanted and state.image_id != wanted:
         return Seen(digest=DRIFTED, why="runs another image")
-    if speaks_otherwise(step.action, state):
-        return Seen(digest=DRIFTED, why="speaks otherwise with the other members", up=False)
     if state.labels.get(labels.DIGEST) != step.digest:
         return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
     if config and (stale := config.stale - config.read_again):

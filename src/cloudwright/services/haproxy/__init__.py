@@ -116,6 +116,7 @@ service = Service(
             capabilities={"NET_BIND_SERVICE": "listens on ports 80 and 443 without being root"},
             health=TcpHealth(port=STATUS_PORT),
             cpu_shares=HEARTBEAT_SHARES,
+            carries=True,
         ),
     ),
     secrets=lambda cloud: (certificate(cloud),),

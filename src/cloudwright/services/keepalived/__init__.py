@@ -111,6 +111,7 @@ service = Service(
             ),
             user="root",
             cpu_shares=HEARTBEAT_SHARES,
+            carries=True,
             capabilities={
                 "NET_ADMIN": "gives the host the cloud's addresses and takes them away",
                 "NET_BROADCAST": "sends VRRP advertisements",
