@@ -26,6 +26,7 @@ from tests.simulated.fleet import (
 
 AIO = Wanted(cloud=cloud_of(("control", "network", "compute")))
 THREE = Wanted(cloud=cloud_of(("control", "network"), ("control",), ("control",), ("compute",)))
+FIVE = Wanted(cloud=cloud_of(("control", "network"), *[("control",)] * 4))
 THREE_ELSEWHERE = replace(
     THREE,
     cloud=replace(THREE.cloud, api=replace(THREE.cloud.api, external="203.0.113.9")),
@@ -277,6 +278,30 @@ def test_a_database_member_is_not_touched_while_another_is_away(tmp_path: Path) 
     world.host("h2").up = False
     with pytest.raises(UnsafePlan, match="mariadb@h0 while mariadb@h2 may not work"):
         apply(world, THREE.with_build("mariadb"), tmp_path)
+
+
+def test_of_five_members_one_is_remade_at_a_time_though_a_host_is_gone(tmp_path: Path) -> None:
+    """Whoever burnt holds nobody up: three remain. Two such are too many."""
+    wanted = FIVE.with_build("mariadb")
+    world = fresh(FIVE, tmp_path)
+    world.host("h4").up = False
+    world.order.clear()
+    _, outcome = apply(world, wanted, tmp_path)
+    assert outcome and outcome.is_whole
+    assert world.order == [f"mariadb/mariadb@h{n}" for n in range(4)]
+    assert world.broken == []
+    world.host("h3").up = False
+    with pytest.raises(UnsafePlan, match="mariadb@h0 while mariadb@h3, mariadb@h4 may not work"):
+        apply(world, wanted.with_build("mariadb"), tmp_path)
+
+
+def test_of_five_members_none_is_stopped_while_another_is_down(tmp_path: Path) -> None:
+    """Down without a word: the plan takes it for one that works, and each turn looks again."""
+    world = fresh(FIVE, tmp_path)
+    world.host("h4").processes["mariadb"].healthy = False
+    _, outcome = apply(world, FIVE.with_build("mariadb"), tmp_path)
+    assert outcome and list(outcome.failed) == ["mariadb/mariadb@h0"]
+    assert world.broken == []
 
 
 def test_a_site_lost_in_the_middle_leaves_a_majority_that_serves(tmp_path: Path) -> None:

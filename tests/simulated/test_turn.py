@@ -24,7 +24,7 @@ CLOUD = Cloud(
     sites=(Site(name="a"),),
     hosts=tuple(
         Host(name=name, address=f"10.0.0.{n}", site="a", roles=("control",))
-        for n, name in enumerate(NAMES, 1)
+        for n, name in enumerate((*NAMES, "four", "five"), 1)
     ),
     networks=Networks(
         management=Network(cidr="10.0.0.0/24"),
@@ -39,7 +39,7 @@ CLOUD = Cloud(
 )
 
 
-def step_on(host: str, rollout: Rollout) -> Step:
+def step_on(host: str, rollout: Rollout, names: tuple[str, ...] = NAMES) -> Step:
     action = RunContainer(
         container="c",
         body=ContainerBody(image="i", image_id="", environment={}, binds=()),
@@ -48,14 +48,16 @@ def step_on(host: str, rollout: Rollout) -> Step:
         rollout=rollout,
         members=tuple(
             Peer(host=name, container="c", health=CommandHealth(command=("works",)))
-            for name in NAMES
+            for name in names
         ),
     )
     return Step(id=f"s/c@{host}", host=host, action=action)
 
 
-async def fleet_with(*running: str) -> tuple[Fleet, dict[str, FakeEngine]]:
-    engines = {name: FakeEngine(name) for name in NAMES}
+async def fleet_with(
+    *running: str, names: tuple[str, ...] = NAMES
+) -> tuple[Fleet, dict[str, FakeEngine]]:
+    engines = {name: FakeEngine(name) for name in names}
     for name in running:
         engines[name].add_image("i")
         await engines[name].create(ContainerSpec(name="c", image="i"))
@@ -87,6 +89,18 @@ def test_who_may_be_stopped(rollout: Rollout, running: tuple[str, ...], allowed:
             assert "c@three: is not there" in caught.value.why
 
     run_virtual(story())
+
+
+def test_a_member_on_a_lost_host_holds_nobody_up_while_a_majority_remains() -> None:
+    async def story(names: tuple[str, ...], lost: str) -> bool:
+        fleet, engines = await fleet_with(*names, names=names)
+        engines[lost].lost = True
+        step = step_on("one", Quorum(), names)
+        return await await_turn(step, fleet, CLOUD, lambda reason: None)
+
+    assert run_virtual(story((*NAMES, "four", "five"), "four"))
+    with pytest.raises(StepFailed, match="too much depends on it"):
+        run_virtual(story(NAMES, "three"))
 
 
 def test_it_waits_until_the_cluster_is_whole_again() -> None:

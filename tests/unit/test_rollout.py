@@ -12,7 +12,6 @@ from cloudwright.errors import Unreachable, UnsafePlan
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.checks import Standing, breaches, check, kept, may_stop
 from cloudwright.plan.difference import Change, Observed, Plan, Seen, make_plan
-from cloudwright.plan.rollout import others_needed
 from cloudwright.plan.steps import (
     ConfigFile,
     ContainerBody,
@@ -141,23 +140,33 @@ def test_batches_keep_a_tenth_busy_and_only_the_first_ends_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rollout", "members", "others"),
+    ("rollout", "members", "down", "lost", "may"),
     [
-        (Quorum(), 1, 0),
-        (Quorum(), 2, 1),
-        (Quorum(), 3, 2),
-        (Quorum(), 4, 3),
-        (Quorum(), 5, 3),
-        (Canary(), 1, 0),
-        (Canary(), 3, 1),
-        (Batches(), 9, 0),
+        (Quorum(), 1, 0, 0, True),
+        (Quorum(), 2, 0, 0, True),
+        (Quorum(), 2, 1, 0, False),
+        (Quorum(), 2, 0, 1, False),
+        (Quorum(), 3, 0, 0, True),
+        (Quorum(), 3, 1, 0, False),
+        (Quorum(), 3, 0, 1, False),
+        (Quorum(), 4, 0, 1, False),
+        (Quorum(), 5, 1, 0, False),  # three would remain, but it can be put right first
+        (Quorum(), 5, 0, 1, True),  # it may never come back
+        (Quorum(), 5, 1, 1, False),
+        (Quorum(), 5, 0, 2, False),
+        (Quorum(), 7, 0, 2, True),
+        (Quorum(), 7, 0, 3, False),
+        (Canary(), 1, 0, 0, True),
+        (Canary(), 3, 1, 0, True),
+        (Canary(), 3, 1, 1, False),
+        (Batches(), 9, 5, 3, True),
     ],
 )
-def test_how_many_others_must_work(rollout: Rollout, members: int, others: int) -> None:
-    assert others_needed(rollout, members) == others
+def test_which_others_must_work(
+    rollout: Rollout, members: int, down: int, lost: int, may: bool
+) -> None:
     step = fleet(rollout, members).steps[id_of(0)]
-    assert may_stop(step, others)
-    assert not others or not may_stop(step, others - 1)
+    assert may_stop(step, down=down, lost=lost) is may
 
 
 def test_an_ordered_plan_is_allowed() -> None:
@@ -181,6 +190,16 @@ def test_healing_never_needs_permission() -> None:
     check(plan_of(wanted, h0=DOWN, h1=DOWN, h2=DOWN), wanted)
 
 
+def test_of_five_members_none_is_stopped_while_another_can_be_put_right() -> None:
+    wanted = fleet(Quorum(), 5)
+    plan = plan_of(wanted, h0=OLD, h1=OLD, h4=DOWN)
+    check(plan, wanted)
+    loose = {id: wanted.steps[id].needs for id in plan.needs}
+    wild = Plan(cloud="c", planned=plan.planned, needs=loose, unchanged=0)
+    with pytest.raises(UnsafePlan, match=r"stops c@h0 while .*c@h4 may not work"):
+        check(wild, wanted)
+
+
 def test_a_stray_goes_once_its_successors_work() -> None:
     wanted = fleet(Canary(), 2)
     plan = make_plan(wanted, Observed(strays=(("old", "c"), ("old", "unknown"))))
@@ -189,8 +208,9 @@ def test_a_stray_goes_once_its_successors_work() -> None:
     assert plan.needs["stray/unknown@old"] == frozenset()
 
 
-def standing(*places: int, volumes: tuple[int, ...] = ()) -> Standing:
+def standing(*places: int, volumes: tuple[int, ...] = (), lost: tuple[str, ...] = ()) -> Standing:
     return Standing(
+        hosts=frozenset(f"h{n}" for n in range(9)) - set(lost),
         up=frozenset((f"h{n}", "c") for n in places),
         volumes=frozenset((f"h{n}", "v", "made first") for n in volumes),
     )
@@ -198,9 +218,22 @@ def standing(*places: int, volumes: tuple[int, ...] = ()) -> Standing:
 
 def test_a_step_may_not_take_the_majority_away() -> None:
     rules = kept(fleet(Quorum(), 3))
+    two, one = standing(0, 1, lost=("h2",)), standing(0, lost=("h2",))
     assert list(breaches(standing(0, 1, 2), standing(0, 1), rules)) == []
-    assert list(breaches(standing(0, 1), standing(0), rules)) == ["c: 1 of 3 work, 2 must"]
-    assert list(breaches(standing(0), standing(), rules)) == []  # it was lost before
+    assert list(breaches(two, one, rules)) == ["c: 1 of 3 work, 2 must"]
+    assert list(breaches(one, standing(), rules)) != []
+    assert list(breaches(one, one, rules)) == []  # it was lost before
+
+
+def test_no_step_takes_a_second_member_away() -> None:
+    """Also where a majority would remain; but who is on a lost host may be away for good."""
+    rules = kept(fleet(Quorum(), 5))
+    assert list(breaches(standing(0, 1, 2, 3), standing(0, 1, 2), rules)) == [
+        "c: down at a time are c@h3, c@h4"
+    ]
+    gone = ("h4",)
+    assert not list(breaches(standing(0, 1, 2, 3, lost=gone), standing(0, 1, 2, lost=gone), rules))
+    assert not list(breaches(standing(0, 1, 2), standing(0, 1, 2, 3), rules))
 
 
 def test_a_step_may_not_take_the_last_backend_away() -> None:
@@ -227,6 +260,9 @@ def test_a_member_is_not_stopped_while_another_cannot_be_reached() -> None:
         check(plan_of(wanted, h0=OLD), wanted)
     five = lost(fleet(Quorum(), 5), "h2")
     check(plan_of(five, h0=OLD, h1=OLD), five)
+    less = lost(fleet(Quorum(), 5), "h2", "h3")
+    with pytest.raises(UnsafePlan, match="stops c@h0 while c@h2, c@h3 may not work"):
+        check(plan_of(less, h0=OLD), less)
 
 
 def test_backends_are_remade_while_another_cannot_be_reached() -> None:

@@ -9,14 +9,22 @@ from cloudwright.declare.rollout import Batches, Quorum
 from cloudwright.errors import Missing, Unreachable, UnsafePlan
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Change, Plan
-from cloudwright.plan.rollout import Group, Member, Place, groups_of, others_needed
+from cloudwright.plan.rollout import (
+    Group,
+    Member,
+    Place,
+    can_spare,
+    groups_of,
+    majority,
+)
 from cloudwright.plan.steps import RunContainer, RunJob, Step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """What is there now: containers that work, and volumes with what tells each from another."""
+    """What is there now: hosts, working containers, volumes with what tells each from another."""
 
+    hosts: frozenset[str] = frozenset()
     up: frozenset[Place] = frozenset()
     volumes: frozenset[tuple[str, str, str]] = frozenset()
 
@@ -59,12 +67,12 @@ def _check_reached(group: Group, plan: Plan, blueprint: Blueprint) -> None:
         return
     answering = len(group.places) - len(away)
     founded = any(m.up for m in group.members)
-    if answering >= _majority(group) and founded:
+    if answering >= majority(len(group.places)) and founded:
         return
     why = (
         f"{group.name} works on none of the hosts that answer: a cluster is founded by all "
         "of its members"
-        if answering >= _majority(group)
+        if answering >= majority(len(group.places))
         else f"without them {group.name} has no majority: {answering} of {len(group.places)}"
     )
     raise Unreachable(
@@ -77,26 +85,20 @@ def _check_reached(group: Group, plan: Plan, blueprint: Blueprint) -> None:
 
 def _check_turns(group: Group, plan: Plan, blueprint: Blueprint) -> None:
     """Each member that works is stopped only while enough others work, in the plan's order."""
-    needed = others_needed(group.rollout, len(group.places))
-    if not needed:
-        return
     members = {m.place: m for m in group.members}
+    lost = [place for place in group.places if place[0] in blueprint.unreachable]
     for member in group.risked:
         if not member.stops:
             continue
-        others = [place for place in group.places if place != member.place]
-        away = [
-            place
-            for place in others
-            if place[0] in blueprint.unreachable
-            or (place in members and _may_be_away(members[place], member, plan))
-        ]
-        if len(others) - len(away) < needed:
+        others = [m for place, m in members.items() if place != member.place]
+        down = [other.place for other in others if _may_be_away(other, member, plan)]
+        if not can_spare(group.rollout, len(group.places), down=len(down), lost=len(lost)):
+            away = [place for place in group.places if place in (*down, *lost)]
             raise UnsafePlan(
                 f"the plan stops {_words(member.place)} while "
-                f"{', '.join(_words(place) for place in away)} may not work",
+                f"{', '.join(map(_words, away))} may not work",
                 where=plan.cloud,
-                why=_why(group, needed),
+                why=_why(group),
                 hint="put the others right first",
             )
 
@@ -124,11 +126,13 @@ def _comes_first(first: str, then: str, plan: Plan) -> bool:
     return False
 
 
-def _why(group: Group, needed: int) -> str:
+def _why(group: Group) -> str:
     if isinstance(group.rollout, Quorum):
+        members = len(group.places)
         return (
-            f"{needed} other members of {len(group.places)} must work: a cluster that loses its "
-            "majority stops, and may lose what was acknowledged"
+            f"one member of {members} is stopped at a time, while all others on hosts that answer "
+            f"work, and {majority(members)} must remain: a cluster that loses its majority stops, "
+            "and may lose what was acknowledged"
         )
     return "nobody would answer until it is made anew"
 
@@ -138,32 +142,32 @@ def _words(place: Place) -> str:
     return f"{container}@{host}"
 
 
-def _majority(group: Group) -> int:
-    return len(group.places) // 2 + 1
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """How many of these containers must go on to work."""
+    """How many of these containers must go on to work; `all_others`: where one is stopped, every
+    other on a host that is there must work."""
 
     name: str
     places: frozenset[Place]
     enough: int
+    all_others: bool
 
 
 def kept(blueprint: Blueprint) -> tuple[Kept, ...]:
-    """What every step must leave working: of a cluster of three or more its majority, of a
-    container that several hosts are to have, one."""
+    """What every step must leave working: of a cluster of three or more its majority, of what
+    votes all but the one that it stops, of a container that several hosts are to have, one."""
     found = []
     for group in groups_of(blueprint.steps, {}):
         if len(group.places) < 2 or isinstance(group.rollout, Batches):
             continue
-        votes = isinstance(group.rollout, Quorum) and len(group.places) >= 3
+        votes = isinstance(group.rollout, Quorum)
+        count = len(group.places)
         found.append(
             Kept(
                 name=group.name,
                 places=frozenset(group.places),
-                enough=_majority(group) if votes else 1,
+                enough=majority(count) if votes and count >= 3 else 1,
+                all_others=votes,
             )
         )
     return tuple(found)
@@ -178,11 +182,15 @@ def breaches(before: Standing, after: Standing, rules: tuple[Kept, ...]) -> Iter
         had, has = len(rule.places & before.up), len(rule.places & after.up)
         if had >= rule.enough > has:
             yield f"{rule.name}: {has} of {len(rule.places)} work, {rule.enough} must"
+        there = {place for place in rule.places if place[0] in after.hosts}
+        if rule.all_others and has < had and len(down := there - after.up) > 1:
+            yield f"{rule.name}: down at a time are {', '.join(map(_words, sorted(down)))}"
     for host, volume, _ in sorted(before.volumes - after.volumes):
         yield f"the volume {volume} on {host} is gone"
 
 
-def may_stop(step: Step, others: int) -> bool:
-    """Whether a container that works may be stopped while `others` of its members work."""
+def may_stop(step: Step, *, down: int, lost: int) -> bool:
+    """Whether a container that works may be stopped while so many of its other members do not, or
+    are on hosts that do not answer."""
     assert isinstance(step.action, RunContainer)
-    return others >= others_needed(step.action.rollout, len(step.action.members))
+    return can_spare(step.action.rollout, len(step.action.members), down=down, lost=lost)

@@ -73,21 +73,28 @@ class Group:
         return tuple(m for m in self.members if m.is_healed)
 
 
-def others_needed(rollout: Rollout, members: int) -> int:
-    """How many other members must work before one that works may be stopped.
+def can_spare(rollout: Rollout, members: int, *, down: int = 0, lost: int = 0) -> bool:
+    """Whether one that works may be stopped, of `members` in all of which `down` others do not
+    work and `lost` others are on hosts that do not answer.
 
-    A majority of three or more stays whole without it; of two, or where any of them does, the
-    other must be there.
+    Of what votes never two are down that somebody could put right first. A host that is gone may
+    be gone for good: it holds nobody up as long as those that remain are a majority without it.
     """
     match rollout:
         case Quorum():
-            return members // 2 + 1 if members >= 3 else members - 1
+            left = members - 1 - down - lost
+            return not down and (not lost or left >= majority(members))
         case Canary():
-            return min(1, members - 1)
+            return members == 1 or down + lost < members - 1
         case Batches():
-            return 0
+            return True
         case _:
             assert_never(rollout)
+
+
+def majority(members: int) -> int:
+    """How many of so many are one."""
+    return members // 2 + 1
 
 
 def groups_of(steps: Mapping[str, Step], planned: Mapping[str, bool]) -> tuple[Group, ...]:

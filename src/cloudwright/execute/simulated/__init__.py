@@ -148,7 +148,7 @@ class SimulatedWorld:
     def _run(self, host: SimulatedHost, step: Step, action: RunContainer) -> Iterator[None]:
         name = action.container
         process = host.processes.get(name)
-        if process and process.healthy and not may_stop(step, self._others(step, action)):
+        if process and process.healthy and not self._may_stop(step, action):
             raise StepFailed("too few others work", where=step.id)
         host.processes.pop(name, None)
         yield
@@ -167,8 +167,11 @@ class SimulatedWorld:
         yield
         host.unmark(name, judge.UNREAD, judge.REREAD, judge.STARTING)
 
-    def _others(self, step: Step, action: RunContainer) -> int:
-        return sum(self.works(p.host, p.container) for p in action.members if p.host != step.host)
+    def _may_stop(self, step: Step, action: RunContainer) -> bool:
+        others = [p for p in action.members if p.host != step.host]
+        lost = [p for p in others if not self.host(p.host).up]
+        working = sum(self.works(p.host, p.container) for p in others)
+        return may_stop(step, down=len(others) - len(lost) - working, lost=len(lost))
 
     def _record(self, step: Step, answers: bool) -> Iterator[None]:
         """Into what the cloud has once: it must be there, and keeps what it is told."""
@@ -201,6 +204,7 @@ class SimulatedWorld:
         """What works and which volumes are there; nothing of a host that is away."""
         there = [(name, host) for name, host in self.hosts.items() if host.up]
         return Standing(
+            hosts=frozenset(name for name, _ in there),
             up=frozenset(
                 (name, container)
                 for name, host in there

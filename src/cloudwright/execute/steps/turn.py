@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cloudwright.declare.rollout import Quorum
-from cloudwright.errors import CloudError, EngineError, StepFailed
+from cloudwright.errors import CloudError, EngineError, StepFailed, Unreachable
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.host.health import probe
 from cloudwright.execute.host.judge import speaks_otherwise
@@ -30,31 +31,41 @@ async def await_turn(step: Step, fleet: Fleet, cloud: Cloud, waits: Callable[[st
     action = step.action
     assert isinstance(action, RunContainer)
     own = next((p for p in action.members if p.host == step.host), None)
-    if own is None or len(action.members) < 2 or await _is_lost(own, action, fleet, cloud):
+    if own is None or len(action.members) < 2 or await _is_spent(own, action, fleet, cloud):
         return False
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     told = False
     while True:
         wrong = await _wrong_others(own, action, fleet, cloud)
-        enough = may_stop(step, len(action.members) - 1 - len(wrong))
+        lost = sum(one.lost for one in wrong.values())
+        enough = may_stop(step, down=len(wrong) - lost, lost=lost)
         if enough and not (why := await _held(step, action, fleet)):
             return True
         if enough:
-            wrong = {step.host: why}
+            wrong = {step.host: _Wrong(why=why)}
+        text = [f"{where}: {one.why}" for where, one in wrong.items()]
         if asyncio.get_running_loop().time() > deadline:
             raise StepFailed(
                 f"{action.container} was not stopped: too much depends on it now",
                 where=step.id,
-                why="\n".join(f"{where}: {why}" for where, why in wrong.items()),
+                why="\n".join(text),
                 hint="nothing was touched here; put the others right, then `apply` again",
             )
         if not told:
-            waits("; ".join(f"{where}: {why}" for where, why in wrong.items()))
+            waits("; ".join(text))
             told = True
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _is_lost(own: Peer, action: RunContainer, fleet: Fleet, cloud: Cloud) -> bool:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wrong:
+    """What is wrong with a member; `lost`: its host, or the engine there, does not answer."""
+
+    why: str
+    lost: bool = False
+
+
+async def _is_spent(own: Peer, action: RunContainer, fleet: Fleet, cloud: Cloud) -> bool:
     """Whether nothing is taken away with it: it does not work, or will not with the others."""
     if await _wrong(own, fleet, cloud):
         return True
@@ -71,27 +82,28 @@ async def _held(step: Step, action: RunContainer, fleet: Fleet) -> str:
 
 async def _wrong_others(
     own: Peer, action: RunContainer, fleet: Fleet, cloud: Cloud
-) -> dict[str, str]:
+) -> dict[str, _Wrong]:
     """`container@host` → what is wrong with it, of the other members that do not work."""
     others = [peer for peer in action.members if peer != own]
     found = await asyncio.gather(*(_wrong(peer, fleet, cloud) for peer in others))
     return {
-        f"{peer.container}@{peer.host}": why
-        for peer, why in zip(others, found, strict=True)
-        if why
+        f"{peer.container}@{peer.host}": wrong
+        for peer, wrong in zip(others, found, strict=True)
+        if wrong
     }
 
 
-async def _wrong(peer: Peer, fleet: Fleet, cloud: Cloud) -> str | None:
+async def _wrong(peer: Peer, fleet: Fleet, cloud: Cloud) -> _Wrong | None:
     """What is wrong with a member; None when it works."""
     try:
         engine = fleet.engine(peer.host)
         state = await engine.inspect(peer.container)
     except EngineError as err:
-        return "is not there" if err.status == 404 else err.what
+        return _Wrong(why="is not there" if err.status == 404 else err.what, lost=not err.status)
     except (CloudError, KeyError) as err:
-        return str(err)
+        return _Wrong(why=str(err), lost=isinstance(err, Unreachable))
     if not state.running:
-        return f"is {state.state}"
+        return _Wrong(why=f"is {state.state}")
     address = cloud.host(peer.host).address
-    return await probe(fleet.host(peer.host), engine, address, peer.container, peer.health)
+    why = await probe(fleet.host(peer.host), engine, address, peer.container, peer.health)
+    return _Wrong(why=why) if why else None
