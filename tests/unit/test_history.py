@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import gzip
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cloudwright.cli.explain_run import story_text
 from cloudwright.cli.view_plain import PlainView, _both
@@ -21,7 +26,7 @@ from cloudwright.execute.journal.events import (
     StepStarted,
     StepWaits,
 )
-from cloudwright.execute.journal.journal import Journal, as_json, read_journal
+from cloudwright.execute.journal.journal import Journal, as_json, parse_journal, read_journal
 from cloudwright.execute.journal.record import (
     RUN_ID,
     Record,
@@ -36,6 +41,7 @@ from cloudwright.execute.journal.timeline import Timeline, Wait, critical_path, 
 from cloudwright.execute.lock.ledger import Ledger
 from cloudwright.plan.difference import Change, Planned
 from cloudwright.plan.steps import MakeVolume, Step
+from cloudwright.transport.local import LocalHost
 
 GATES: dict[str, frozenset[str]] = {
     "a/one@h": frozenset(),
@@ -121,6 +127,59 @@ def test_a_journal_written_is_the_story_read(tmp_path: Path) -> None:
     for event in events(str(tmp_path)):
         journal(event)
     assert timeline(read_journal(tmp_path / "journal.jsonl")) == story()
+
+
+@given(error=st.text(max_size=30))
+@example(error="a\x85b\u2028c\u2029d\x0be\x0c\x1cf\r\ng")
+@example(error="not UTF-8: \udcff")
+def test_any_error_text_is_read_as_it_was_written(error: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "journal.jsonl"
+        journal = Journal()
+        for event in events(folder):
+            if isinstance(event, StepFailure):
+                event = dataclasses.replace(event, error=error)
+            journal(event)
+        (failed,) = [e for e in read_journal(written) if e["event"] == "StepFailure"]
+        assert failed["error"] == error
+
+
+def test_a_journal_that_is_cut_or_damaged_at_any_byte_is_told(tmp_path: Path) -> None:
+    journal = Journal()
+    for event in events(str(tmp_path)):
+        match event:
+            case StepFailure():
+                journal(dataclasses.replace(event, error="–\u2028\x85–"))
+            case _:
+                journal(event)
+    content = (tmp_path / "journal.jsonl").read_bytes()
+    whole = parse_journal(content)
+    assert len(whole) == len(events())
+    for at in range(len(content)):
+        lines = content[:at].count(b"\n")
+        assert parse_journal(content[:at]) == whole[:lines]
+        timeline(whole[:lines])
+        damaged = parse_journal(content[:at] + b"\0" + content[at + 1 :])
+        assert len(damaged) >= len(whole) - 2  # a lost end of a line takes the next one along
+
+
+def history(state: Path, ledger: Path) -> History:
+    hosts = {"one": LocalHost()} if ledger.exists() else {}
+    return History(
+        runs=(), unknown={}, state=state, ledger=Ledger(hosts=hosts, directory=str(ledger))
+    )
+
+
+def test_a_journal_that_tells_nothing_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    here, kept = tmp_path / "runs" / FIRST, tmp_path / "ledger" / "runs"
+    here.mkdir(parents=True)
+    (here / "journal.jsonl").write_text('{"event": "RunStarted"}\n')
+    with pytest.raises(Missing, match=f"the journal of {FIRST} cannot be read"):
+        asyncio.run(history(tmp_path, tmp_path / "nowhere").story(FIRST))
+    kept.mkdir(parents=True)
+    (kept / f"{SECOND}.jsonl.gz").write_bytes(gzip.compress(b"{}\n")[:-9])
+    with pytest.raises(Missing, match=f"the journal of {SECOND} cannot be read"):
+        asyncio.run(history(tmp_path, tmp_path / "ledger").story(SECOND))
 
 
 def record(run: str, **changed: object) -> Record:

@@ -60,17 +60,18 @@ class History:
         )
 
     async def story(self, run: str) -> Timeline | None:
-        """What the run's journal tells, from here or else from a host; None when it left none."""
+        """What the run's journal tells, from here or else from a host; None when it left none.
+
+        Raises Missing for one that cannot be read.
+        """
         local = self.state / RUNS / run / JOURNAL
-        if local.exists():
-            return timeline(parse_journal(await asyncio.to_thread(local.read_bytes)))
-        kept = await self.ledger.journal(run)
-        if kept is None:
-            return None
         try:
-            return timeline(parse_journal(gzip.decompress(kept)))
-        except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
-            raise Missing(f"the journal of {run} cannot be read", why=str(error)) from error
+            if local.exists():
+                return timeline(parse_journal(await asyncio.to_thread(local.read_bytes)))
+            kept = await self.ledger.journal(run)
+            return None if kept is None else timeline(parse_journal(gzip.decompress(kept)))
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+            raise Missing(f"the journal of {run} cannot be read", why=repr(error)) from error
 
 
 @asynccontextmanager

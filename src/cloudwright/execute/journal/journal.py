@@ -59,7 +59,10 @@ class Journal:
         if isinstance(event, RunStarted):
             directory = Path(event.directory)
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = (directory / JOURNAL).open("a", encoding="utf-8", buffering=1)
+            # An error may quote bytes that are no UTF-8: JSON reads what stands for them again.
+            self._file = (directory / JOURNAL).open(
+                "a", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1
+            )
         if self._file is None:
             raise IllegalTransitionError(f"{_name(event)} before the run began")
         self._file.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
@@ -113,14 +116,23 @@ def as_json(event: Event) -> dict[str, Any]:
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], ...]:
-    """The lines of a journal; a line that was cut short is left out."""
+    """The lines of a journal; one that was cut short, or damaged, is left out."""
     return parse_journal(path.read_bytes())
 
 
 def parse_journal(content: bytes) -> tuple[dict[str, Any], ...]:
     """The same of a journal's content."""
-    lines = content.decode(errors="replace").splitlines(keepends=True)
-    return tuple(json.loads(line) for line in lines if line.endswith("\n"))
+    # Not splitlines(): an error text may hold what that takes for the end of a line too.
+    *lines, _cut = content.decode(errors="replace").split("\n")
+    return tuple(event for line in lines if (event := _event(line)) is not None)
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _name(event: Event) -> str:
