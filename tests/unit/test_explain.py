@@ -78,13 +78,13 @@ def test_everything_new_is_grouped_by_service_with_its_privileges() -> None:
         "  on a: userspace datapath, instances by qemu\n"
         "\n"
         "nova: instances\n"
-        "  + files/nova-compute@a  1 file in /etc/cloudwright/nova-compute\n"
+        "  + files/nova-compute@a  1 file in /etc/cloudwright/nova-compute: is not there\n"
         "\n"
         "openvswitch: the switch of each host\n"
-        "  + ovs-vswitchd@a  container of cw/ovs:1\n"
+        "  + ovs-vswitchd@a  container of cw/ovs:1: is not there\n"
         "      ! privileged: opens tap devices\n"
         "      ! NET_ADMIN: makes bridges\n"
-        "  + switch/main@a   bridges br-int"
+        "  + switch/main@a   bridges br-int: is not there"
     )
 
 

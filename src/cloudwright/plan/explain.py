@@ -198,7 +198,7 @@ def _choice_lines(blueprint: Blueprint) -> Iterable[str]:
 def _step_lines(planned: Planned, width: int, declared: Mapping[str, Container]) -> Iterable[str]:
     step = planned.step
     line = f"  {planned.change.value} {_short(planned):<{width}}  {what(step.action)}"
-    yield line if planned.change is Change.MAKE else f"{line}: {planned.why}"
+    yield f"{line}: {planned.why}"
     for name, reason in _privileges(step.action, declared):
         yield f"      ! {name}: {reason}"
 

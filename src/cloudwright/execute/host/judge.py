@@ -23,6 +23,9 @@ REREAD = ".reread"
 STARTING = ".starting"
 """Stands there from before a container is made until it is healthy."""
 
+SHORT = 12
+"""Digits of an image's id, as engines show them."""
+
 MARKS = (UNREAD, WRITTEN, REREAD, STARTING)
 """What we keep in a config directory beside its files: the evidence of what became of them."""
 
@@ -129,13 +132,31 @@ def container_seen(step: Step, state: ContainerState, config: Config | None, clo
         why = "speaks otherwise with the other members"
         return Seen(digest=DRIFTED, why=why, up=False, runs=True)
     if wanted and state.image_id != wanted:
-        return Seen(digest=DRIFTED, why="runs another image")
-    if state.labels.get(labels.DIGEST) != step.digest:
-        return Seen(digest=DRIFTED, why="its image, configuration or specification changed")
+        old, new = state.image_id[:SHORT], wanted[:SHORT]
+        return Seen(digest=DRIFTED, why=f"runs another image: {old} → {new}")
+    if is_declared_otherwise(step, state):
+        return Seen(digest=DRIFTED, why=_what_changed(step.action, state))
     if config and (stale := config.stale - config.read_again):
         names = ", ".join(sorted(stale))
         return Seen(digest=DRIFTED, why=f"may have read another {names} than is declared")
     return Seen(digest=step.digest)
+
+
+def _what_changed(action: RunContainer, state: ContainerState) -> str:
+    if not action.body.image_id:
+        return "its image is not known any more"
+    match state.labels.get(labels.CONFIG):
+        case None:  # made before this was written down
+            return "its configuration or specification changed"
+        case action.config_digest:
+            return "its specification changed"
+        case _:
+            return "its configuration changed"
+
+
+def is_declared_otherwise(step: Step, state: ContainerState) -> bool:
+    """Whether a container was made for another declaration than that of today."""
+    return state.labels.get(labels.DIGEST) != step.digest
 
 
 def speaks_otherwise(action: RunContainer, state: ContainerState) -> bool:

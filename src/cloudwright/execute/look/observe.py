@@ -14,7 +14,13 @@ from cloudwright.execute.host import labels
 from cloudwright.execute.host.config import look
 from cloudwright.execute.host.container import spec_of
 from cloudwright.execute.host.fleet import Fleet
-from cloudwright.execute.host.judge import Config, container_seen, files_seen, reading_seen
+from cloudwright.execute.host.judge import (
+    Config,
+    container_seen,
+    files_seen,
+    is_declared_otherwise,
+    reading_seen,
+)
 from cloudwright.execute.host.switch import switch_difference
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud
@@ -92,11 +98,11 @@ async def _host(
                 seen[step.id] = Seen(digest=step.digest)
             case _:
                 pass
-    well = [s for s in own if s.id in seen and seen[s.id].digest == s.digest]
-    forged, switches = await asyncio.gather(
-        _forged(engine, cloud, well), _switches(fleet, name, own, ours)
+    told, switches = await asyncio.gather(
+        _looked_into(engine, cloud, [s for s in own if s.id in seen], seen, ours),
+        _switches(fleet, name, own, ours),
     )
-    seen.update(forged | switches)
+    seen.update(told | switches)
     strays = tuple(
         (name, c.name)
         for c in ours.values()
@@ -109,31 +115,38 @@ def _config(step: Step, files: Mapping[str, Config]) -> Config | None:
     return next((files[need] for need in step.needs if need in files), None)
 
 
-async def _forged(engine: Engine, cloud: Cloud, steps: Iterable[Step]) -> dict[str, Seen]:
-    """Containers whose labels say that they are as declared, and which are not."""
-    specs = {
-        step.id: _lasting(spec_of(step, step.action.body, cloud.name))
-        for step in steps
-        if isinstance(step.action, RunContainer)
-    }
+async def _looked_into(
+    engine: Engine,
+    cloud: Cloud,
+    steps: Iterable[Step],
+    seen: Mapping[str, Seen],
+    ours: Mapping[str, ContainerState],
+) -> dict[str, Seen]:
+    """What the engine says of containers whose labels say that they are as declared, and which are
+    not; and of those that are declared otherwise now: in what."""
     few = asyncio.Semaphore(QUESTIONS)
 
-    async def ask(spec: ContainerSpec) -> tuple[str, ...]:
+    async def ask(step: Step) -> Seen | None:
+        assert isinstance(step.action, RunContainer)
+        judged, spec = seen[step.id], spec_of(step, step.action.body, cloud.name)
+        state = ours.get(step.action.container)
+        as_declared = judged.digest == step.digest
+        if not as_declared and not (state and judged.up and is_declared_otherwise(step, state)):
+            return None
+        kept = _lasting(spec.labels) if as_declared else {}
         async with few:
-            return await _differences(engine, spec)
+            words = await _differences(engine, replace(spec, labels=kept))
+        told = words if as_declared else (judged.why, *words)
+        return replace(judged, digest=DRIFTED, why=", ".join(told)) if words else None
 
-    found = await asyncio.gather(*(ask(spec) for spec in specs.values()))
-    return {
-        id: Seen(digest=DRIFTED, why=", ".join(words))
-        for id, words in zip(specs, found, strict=True)
-        if words
-    }
+    asked = [step for step in steps if isinstance(step.action, RunContainer)]
+    found = await asyncio.gather(*(ask(step) for step in asked))
+    return {step.id: told for step, told in zip(asked, found, strict=True) if told}
 
 
-def _lasting(spec: ContainerSpec) -> ContainerSpec:
-    """Without the label of what it read as it started: it may have read again since."""
-    kept = {name: value for name, value in spec.labels.items() if name != labels.READ}
-    return replace(spec, labels=kept)
+def _lasting(said: Mapping[str, str]) -> Mapping[str, str]:
+    """The labels that decide: not what it read as it started, for it may have read again since."""
+    return {n: value for n, value in said.items() if n not in (labels.READ, labels.CONFIG)}
 
 
 async def _differences(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
