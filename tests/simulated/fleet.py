@@ -106,16 +106,22 @@ def blueprint_of(wanted: Wanted, answering: frozenset[str]) -> Blueprint:
         f"{cloud.images.prefix}/{name}:{cloud.release}": f"{name}-{builds.get(name, 0)}"
         for name in IMAGES
     }
-    files = tuple(
-        OverrideFile(
-            path=f"config/{file}",
-            name=file,
-            overrides=(Override(section="DEFAULT", option=option, values=(value,), line=1),),
-        )
-        for file, option, value in wanted.options
-    )
     world = World(facts=facts, image_ids=ids, generations=dict(wanted.generations))
-    return make_blueprint(cloud, SERVICES, world, Overrides(files=files), SCHEMAS.of)
+    return make_blueprint(cloud, SERVICES, world, overrides_of(wanted), SCHEMAS.of)
+
+
+def overrides_of(wanted: Wanted) -> Overrides:
+    """The operator's files."""
+    return Overrides(
+        files=tuple(
+            OverrideFile(
+                path=f"config/{file}",
+                name=file,
+                overrides=(Override(section="DEFAULT", option=option, values=(value,), line=1),),
+            )
+            for file, option, value in wanted.options
+        )
+    )
 
 
 def everything(wanted: Wanted) -> Blueprint:
@@ -148,7 +154,7 @@ def edited(file: ConfigFile) -> ConfigFile:
 
 def fresh(wanted: Wanted, logs: Path) -> SimulatedWorld:
     """The world after a first run in which nothing failed."""
-    world = SimulatedWorld()
+    world = SimulatedWorld(cloud=wanted.cloud.name)
     _, outcome = apply(world, wanted, logs)
     assert outcome and outcome.is_whole
     return world

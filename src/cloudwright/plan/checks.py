@@ -42,7 +42,7 @@ def check(plan: Plan, blueprint: Blueprint) -> None:
             "container images are missing",
             where=plan.cloud,
             why="\n".join(images),
-            hint="`cloudwright images build` makes them",
+            hint="nothing was touched; `cloudwright images build` makes them",
         )
     planned = {p.step.id: p.up for p in plan.planned if p.change is not Change.REMOVE}
     for group in groups_of(blueprint.steps, planned):
@@ -99,7 +99,7 @@ def _check_turns(group: Group, plan: Plan, blueprint: Blueprint) -> None:
                 f"{', '.join(map(_words, away))} may not work",
                 where=plan.cloud,
                 why=_why(group),
-                hint="put the others right first",
+                hint="nothing was touched; put the others right first",
             )
 
 
