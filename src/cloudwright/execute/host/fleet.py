@@ -88,7 +88,7 @@ async def open_fleet(
     }
     errors = [r for r in results if isinstance(r, BaseException)]
     try:
-        _raise_errors([error for error in errors if error not in lost.values()])
+        raise_errors([error for error in errors if error not in lost.values()])
         yield Fleet(members=members, lost=lost)
     finally:
         await asyncio.gather(*(_close(member) for member in members.values()))
@@ -117,7 +117,8 @@ async def _close(member: Member) -> None:
     await member.host.close()
 
 
-def _raise_errors(errors: list[BaseException]) -> None:
+def raise_errors(errors: Sequence[BaseException]) -> None:
+    """Raise the one error that there is, or Unreachable with all; a bug of ours before either."""
     for error in errors:
         if not isinstance(error, CloudError):
             raise error

@@ -49,9 +49,14 @@ async def refuse_unfit(fleet: Fleet, cloud: Cloud, plan: Plan) -> None:
     """Raise Missing with everything that stands in the plan's way; nothing has been touched."""
     hosts = [h for h in cloud.hosts if any(p.step.host == h.name for p in plan.planned)]
     conditions = await asyncio.gather(*(_look(fleet, host.name) for host in hosts))
+    refuse(plan, dict(zip(hosts, conditions, strict=True)))
+
+
+def refuse(plan: Plan, conditions: Mapping[Host, Condition]) -> None:
+    """Raise Missing with everything that stands in the plan's way on hosts of these conditions."""
     problems = [
         (host.name, text, hint)
-        for host, condition in zip(hosts, conditions, strict=True)
+        for host, condition in conditions.items()
         for text, hint in unfit(host, condition, plan.planned)
     ]
     if len(problems) == 1:
