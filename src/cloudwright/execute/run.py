@@ -210,7 +210,7 @@ async def _perform(state: _Walk, planned: Planned) -> None:
     step = planned.step
     began = state.running[step.id] = time.monotonic()
     state.tell(StepStarted(id=step.id, host=step.host, what=planned.why, at=time.time()))
-    with state.logs.open(step.id) as log:
+    with state.logs.open(step.id, f"begins: {planned.why}") as log:
 
         def waits(reason: str) -> None:
             log(f"waits: {reason}")
@@ -220,7 +220,7 @@ async def _perform(state: _Walk, planned: Planned) -> None:
             await state.do(step, log, waits)
         except asyncio.CancelledError:
             state.cut.append(step.id)
-            log(CUT)
+            log(f"{CUT}\nit ran for {time.monotonic() - began:.1f} s")
             _fail(state, step, CUT)
             raise
         except CloudError as err:
@@ -230,9 +230,11 @@ async def _perform(state: _Walk, planned: Planned) -> None:
         else:
             del state.running[step.id]
             state.done.append(step.id)
-            state.tell(StepDone(id=step.id, seconds=time.monotonic() - began, at=time.time()))
+            seconds = time.monotonic() - began
+            log(f"done in {seconds:.1f} s")
+            state.tell(StepDone(id=step.id, seconds=seconds, at=time.time()))
             return
-        log(error)
+        log(f"{error}\nfailed after {time.monotonic() - began:.1f} s")
     state.failed[step.id] = error
     _fail(state, step, error)
 

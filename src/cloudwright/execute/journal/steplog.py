@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +21,38 @@ class StepLogs:
         return self.directory / f"{id}.log"
 
     @contextmanager
-    def open(self, id: str) -> Iterator[Callable[[str], None]]:
-        """A function that appends lines, each with the time of day.
+    def open(self, id: str, first: str = "") -> Iterator[Callable[[str], None]]:
+        """A function that appends lines, each with the time of day; `first` is said before all
+        others, with the time of now.
 
-        The file is made with the first line: most of a thousand hosts' steps have nothing to say,
-        and to make their files took longer than to do them.
+        The file is opened with the first line that is given to the function: thousands of steps
+        run at a time, most of them have one thing to say, at their end, and this process may
+        have 1024 files open.
         """
-        with ExitStack() as stack:
-            file: TextIO | None = None
+        handle, head = -1, _stamped(first)
 
-            def log(text: str) -> None:
-                nonlocal file
-                if file is None:
-                    file = stack.enter_context(self._made(id))
-                moment = time.strftime("%H:%M:%S")
-                file.writelines(f"{moment} {line}\n" for line in text.splitlines())
+        def log(text: str) -> None:
+            nonlocal handle, head
+            if handle < 0:
+                handle = self._made(id)
+            os.write(handle, (head + _stamped(text)).encode(errors="replace"))
+            head = ""
 
+        try:
             yield log
+        finally:
+            if handle >= 0:
+                os.close(handle)
 
-    def _made(self, id: str) -> TextIO:
-        path = self.path(id)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-        return os.fdopen(handle, "a", encoding="utf-8", errors="replace", buffering=1)
+    def _made(self, id: str) -> int:
+        path, flags = self.path(id), os.O_CREAT | os.O_APPEND | os.O_WRONLY
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(path, flags, 0o600)
+
+
+def _stamped(text: str) -> str:
+    moment = time.strftime("%H:%M:%S")
+    return "".join(f"{moment} {line}\n" for line in text.splitlines())
