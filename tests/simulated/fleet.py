@@ -62,13 +62,15 @@ class Wanted:
 
 
 def cloud_of(*roles: tuple[str, ...], sites: int = 1) -> Cloud:
-    """A cloud with one host for each set of roles, spread over the sites."""
+    """A cloud with one host for each set of roles, spread over the sites; witnesses have one of
+    their own."""
     names = "abc"[:sites]
+    witnesses = (Site(name="w", witness=True),) if ("witness",) in roles else ()
     hosts = tuple(
         Host(
             name=f"h{n}",
             address=f"10.0.0.{n + 1}",
-            site=names[n % sites],
+            site="w" if own == ("witness",) else names[n % sites],
             roles=own,
             external_interface="eth2",
         )
@@ -78,7 +80,7 @@ def cloud_of(*roles: tuple[str, ...], sites: int = 1) -> Cloud:
     internal = "10.0.0.200" if len(controllers) > 1 else controllers[0].address
     return Cloud(
         name="sim",
-        sites=tuple(Site(name=name) for name in names),
+        sites=(*(Site(name=name) for name in names), *witnesses),
         hosts=hosts,
         networks=Networks(
             management=Network(cidr="10.0.0.0/24"),

@@ -26,6 +26,9 @@ from tests.simulated.fleet import (
 
 AIO = Wanted(cloud=cloud_of(("control", "network", "compute")))
 THREE = Wanted(cloud=cloud_of(("control", "network"), ("control",), ("control",), ("compute",)))
+WITNESSED = Wanted(
+    cloud=cloud_of(("control", "network"), ("control",), ("witness",), ("compute",), sites=2)
+)
 FIVE = Wanted(cloud=cloud_of(("control", "network"), *[("control",)] * 4))
 THREE_ELSEWHERE = replace(
     THREE,
@@ -70,16 +73,18 @@ def test_failures_anywhere_converge(failures: dict[str, Failure], tmp_path: Path
     assert_same(world, AIO, fresh(AIO, tmp_path))
 
 
-def cut_everywhere(start: Callable[[], SimulatedWorld], wanted: Wanted, logs: Path) -> None:
+def cut_everywhere(
+    start: Callable[[], SimulatedWorld], wanted: Wanted, logs: Path, boots: str = "h0"
+) -> int:
     """From `start`, a run to `wanted` is killed at each of its moments, and the next one ends it;
-    meanwhile the host boots, so that containers read whatever files are there."""
+    meanwhile a host boots, so that containers read whatever files are there. The moments."""
     pure, cut = fresh(wanted, logs), 0
     while True:
         world = start()
         world.begin_run()
         world.kill_at = cut
         _, outcome = apply(world, wanted, logs)
-        world.host("h0").reboot()
+        world.host(boots).reboot()
         world.begin_run()
         if outcome:
             break  # it was over before
@@ -87,6 +92,7 @@ def cut_everywhere(start: Callable[[], SimulatedWorld], wanted: Wanted, logs: Pa
         assert_same(world, wanted, pure)
         cut += 1
     assert cut > 5
+    return cut
 
 
 def test_a_first_run_killed_at_every_moment_converges(tmp_path: Path) -> None:
@@ -108,6 +114,18 @@ def test_a_repair_of_edited_files_killed_at_every_moment_converges(tmp_path: Pat
         return world
 
     cut_everywhere(all_edited, AIO, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "boots"), [(THREE, "h1"), (WITNESSED, "h2")], ids=["controllers", "a witness"]
+)
+def test_a_remade_cluster_killed_at_every_moment_converges(
+    cloud: Wanted, boots: str, tmp_path: Path
+) -> None:
+    """And at no moment, before the kill or after it, are two of its members down."""
+    wanted = cloud.with_build("mariadb").with_option("keystone.conf", "x", "1")
+    moments = cut_everywhere(lambda: fresh(cloud, tmp_path), wanted, tmp_path, boots)
+    assert moments > 30
 
 
 @pytest.mark.parametrize("cut", range(1, 12))

@@ -32,6 +32,7 @@ from tests.simulated.fleet import (
 
 EXAMPLES = int(os.environ.get("CLOUDWRIGHT_FLEET", "40"))
 ROLES = [("control",), ("network",), ("compute",), ("network", "compute")]
+CONTROLLERS = [("control",), ("control",), ("control", "compute"), ("control", "network")]
 FIRST = ("control", "network")
 OPTIONS = [
     ("keystone.conf", "debug"),
@@ -47,12 +48,18 @@ Draw = Callable[[st.SearchStrategy], object]
 
 @st.composite
 def clouds(draw: Draw) -> Wanted:
-    """1 to 9 hosts of any roles over 1 to 3 sites; most have one or three controllers."""
-    controllers = draw(st.sampled_from([1, 1, 3, 3, 2, 5]))
-    others = draw(st.lists(st.sampled_from(ROLES[1:]), max_size=min(4, 9 - controllers)))
-    roles = [FIRST if n == 0 else ("control",) for n in range(controllers)]
+    """1 to 9 hosts of any roles over 1 to 3 sites; most have one or three controllers, and of
+    those with two most have a witness in a site of its own."""
+    controllers = draw(st.sampled_from([1, 1, 3, 3, 2, 2, 5]))
+    witnesses = draw(st.sampled_from([0, 1, 1] if controllers == 2 else [0, 0, 0, 1]))
+    witnesses = min(witnesses, controllers - 1)
+    others = draw(
+        st.lists(st.sampled_from(ROLES[1:]), max_size=min(4, 9 - controllers - witnesses))
+    )
+    roles = [FIRST if n == 0 else draw(st.sampled_from(CONTROLLERS)) for n in range(controllers)]
     if draw(st.booleans()):
         roles[0] = ("control", "network", "compute")
+    roles += [("witness",)] * witnesses
     return Wanted(cloud=cloud_of(*roles, *others, sites=draw(st.integers(1, 3))))
 
 
@@ -82,7 +89,7 @@ def changes(draw: Draw, wanted: Wanted) -> Wanted:
             return replace(wanted, cloud=replace(wanted.cloud, hosts=hosts))
         case "remove":
             last = wanted.cloud.hosts[-1]
-            if len(wanted.cloud.hosts) > 1 and "control" not in last.roles:
+            if len(wanted.cloud.hosts) > 1 and not {"control", "witness"} & set(last.roles):
                 hosts = wanted.cloud.hosts[:-1]
                 return replace(wanted, cloud=replace(wanted.cloud, hosts=hosts))
     return wanted
