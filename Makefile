@@ -72,8 +72,10 @@ golden: setup ## write the golden files anew; look at `git diff` then
 reference: setup ## write docs/reference anew from the code
 	$(PYTHON) tools/reference.py
 
-bench: ready ## measure, on an idle machine, and print a table
+bench: ready packages ## measure, on an idle machine: a cloud on it, a look at 100 hosts, up to 1,000 simulated ones
 	$(PYTHON) benchmarks/bench.py
+	$(PYTHON) benchmarks/no_op_hosts.py
+	$(PYTHON) benchmarks/scale.py
 
 bench-ha: ready ## drill a cloud over two sites again and again: times, losses, memory
 	$(PYTHON) benchmarks/ha.py

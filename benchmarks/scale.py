@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -48,6 +48,9 @@ STAGES = {
     "change": "that plan done",
 }
 
+START = "start"
+"""Before the first stage: the program itself."""
+
 T = TypeVar("T")
 
 
@@ -61,23 +64,33 @@ def main(sizes: list[int]) -> int:
         print(f"{stage:<22}{shown}   {growth(list(rows), times):<8} {meaning}")
     steps = [row["steps"] for row in rows.values()]
     print(f"{'steps':<22}" + "".join(f"{int(n):>18}" for n in steps))
-    memory = [row["MiB"] for row in rows.values()]
-    print(f"{'peak of memory, MiB':<22}" + "".join(f"{int(n):>18}" for n in memory))
+    print_memory(rows)
     largest = rows[max(rows)]
     planning = largest["blueprint"] + largest["difference"]
     print(
         f"\nblueprint and difference of {max(rows)} hosts: {planning:.1f} s, goal {GOAL_SECONDS}"
     )
-    return int(planning > GOAL_SECONDS or largest["MiB"] > GOAL_MIB)
+    memory = max(largest[f"{stage} MiB"] for stage in STAGES)
+    return int(planning > GOAL_SECONDS or memory > GOAL_MIB)
 
 
-def growth(sizes: list[int], times: list[float]) -> str:
-    """The power of the size that the last two times grow by: 1 is linear, 2 quadratic."""
-    if len(sizes) < 2 or min(times[-2:]) < 0.01:
+def print_memory(rows: Mapping[int, Mapping[str, float]]) -> None:
+    """The peak by the end of each stage, and how what came upon the program itself grows."""
+    print("\npeak of memory, MiB")
+    for stage in (START, *STAGES):
+        peaks = [row[f"{stage} MiB"] for row in rows.values()]
+        added = [row[f"{stage} MiB"] - row[f"{START} MiB"] for row in rows.values()]
+        shown = "".join(f"{int(n):>18}" for n in peaks)
+        print(f"{'  by ' + stage:<22}{shown}   {growth(list(rows), added)}".rstrip())
+
+
+def growth(sizes: list[int], amounts: list[float]) -> str:
+    """The power of the size that the last two amounts grow by: 1 is linear, 2 quadratic."""
+    if len(sizes) < 2 or min(amounts[-2:]) < 0.01:
         return ""
     from math import log
 
-    return f"n^{log(times[-1] / times[-2]) / log(sizes[-1] / sizes[-2]):.2f}"
+    return f"n^{log(amounts[-1] / amounts[-2]) / log(sizes[-1] / sizes[-2]):.2f}"
 
 
 def measure_apart(size: int) -> dict[str, float]:
@@ -89,13 +102,15 @@ def measure_apart(size: int) -> dict[str, float]:
 
 
 def measure(size: int) -> dict[str, float]:
-    """Seconds of processor per stage, the number of steps, and the peak of memory in MiB."""
-    found: dict[str, float] = {}
+    """Per stage the seconds of processor, and the peak of memory by its end in MiB; the number of
+    steps."""
+    found: dict[str, float] = {f"{START} MiB": peak_mib()}
 
     def timed(stage: str, work: Callable[[], T]) -> T:
         began = time.process_time()
         result = work()
         found[stage] = time.process_time() - began
+        found[f"{stage} MiB"] = peak_mib()
         return result
 
     with tempfile.TemporaryDirectory(prefix="cloudwright-scale-") as name:
@@ -126,8 +141,12 @@ def measure(size: int) -> dict[str, float]:
         change = planned(changed)
         assert len(change.planned) == 2 * CONTROLLERS, change.planned
         timed("change", lambda: run(change))
-    found["MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
+
+
+def peak_mib() -> float:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def blueprint_of(cloud: Cloud, overrides: Overrides):  # type: ignore[no-untyped-def]
