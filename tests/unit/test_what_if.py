@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from cloudwright.cli.what_if import _instances, what_if
 from cloudwright.errors import InvalidCloud
@@ -158,6 +161,69 @@ def test_a_layout_that_a_site_can_stop_is_refused_unless_it_may() -> None:
     assert 'the loss of site "a" takes 2 of 3 votes' in problem.text
     assert "survive: host" in problem.hint
     assert read(f"{spread}\nsurvive: host\n".encode(), "cloud.yaml").survive == "host"
+
+
+CARRIERS = st.sets(st.sampled_from(("control", "network", "compute")), min_size=1).map(sorted)
+SITES = st.lists(CARRIERS, min_size=1, max_size=3) | st.lists(
+    st.just(["witness"]), min_size=1, max_size=2
+)
+ALL = ["control", "network", "compute"]
+
+
+def described(layout: list[list[list[str]]], survive: str) -> bytes:
+    """A `cloud.yaml` with these sites, each with hosts of these roles."""
+    hosts = {
+        f"{site}{number}": {
+            "site": site,
+            "roles": roles,
+            "address": f"10.0.0.{10 * place + number}",
+            "external_interface": "eth2",
+        }
+        for place, (site, there) in enumerate(zip("abcd", layout, strict=False), start=1)
+        for number, roles in enumerate(there)
+    }
+    controllers = [host["address"] for host in hosts.values() if "control" in host["roles"]]
+    api = controllers[0] if len(controllers) == 1 else "10.0.0.100"
+    pool = {"gateway": "10.0.1.1", "pool_start": "10.0.1.10", "pool_end": "10.0.1.20"}
+    whole = {
+        "name": "drawn",
+        "survive": survive,
+        "sites": {
+            site: {"witness": ["witness"] in there}
+            for site, there in zip("abcd", layout, strict=False)
+        },
+        "hosts": hosts,
+        "networks": {
+            "management": {"cidr": "10.0.0.0/24"},
+            "external": {"cidr": "10.0.1.0/24", **pool},
+        },
+        "api": {"internal": api, "external": api},
+    }
+    return json.dumps(whole).encode()
+
+
+def accepted(text: bytes) -> bool:
+    try:
+        read(text, "cloud.yaml")
+    except InvalidCloud:
+        return False
+    return True
+
+
+@given(st.lists(SITES, min_size=2, max_size=4))
+@example([[ALL], [["compute"]], [["witness"]], [["witness"]]])
+@example([[ALL], [["control", "compute"]], [["witness"]]])
+@example([[ALL], [ALL], [["witness"]]])
+@example([[ALL, ALL], [ALL]])
+def test_check_and_forecast_agree_on_what_the_loss_of_a_site_stops(
+    layout: list[list[list[str]]],
+) -> None:
+    meant = described(layout, survive="host")
+    assume(accepted(meant))
+    cloud = read(meant, "cloud.yaml")
+    lost = [after(cloud, f"site:{site.name}") for site in cloud.sites]
+    stands = all(one.survives and one.gateways for one in lost)
+    assert accepted(described(layout, survive="site")) is stands
 
 
 def test_what_is_left_can_be_forced_where_a_copy_of_everything_is() -> None:

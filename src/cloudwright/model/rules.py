@@ -139,7 +139,7 @@ def check_witnesses(draft: Draft) -> Iterator[Problem]:
 
 def check_every_role_is_had(draft: Draft) -> Iterator[Problem]:
     """A cloud needs a host of every role."""
-    if not draft.whole or any(role not in ROLES for host in draft.hosts for role in host.roles):
+    if not draft.whole or _has_unknown_role(draft):
         return  # the unknown role may be the one that is missed here
     for role in NECESSARY:
         if not any(role in host.roles for host in draft.hosts):
@@ -174,14 +174,41 @@ def check_survives(draft: Draft) -> Iterator[Problem]:
         return
     voters = draft.voters
     for site in draft.sites:
-        own = sum(host.site == site.name for host in voters)
-        if voters and len(voters) % 2 and own * 2 > len(voters):
+        if own := _takes_votes(draft, site.name):
             yield draft.problem(
                 ("sites", site.name, "name"),
                 f'the loss of site "{site.name}" takes {own} of {len(voters)} votes: database, '
                 "queue and OVN would stop everywhere",
                 "spread the controllers, with a third site that is a witness if there are two; "
                 "or say `survive: host`",
+            )
+
+
+def check_spread(draft: Draft) -> Iterator[Problem]:
+    """No site has every controller, or every way out, unless the operator says that it may: votes
+    alone answer no API and route no packet."""
+    sites = {host.site for host in draft.hosts}
+    if not draft.whole or draft.survive != "site" or len(sites) < 2:
+        return
+    if not sites <= {site.name for site in draft.sites} or _has_unknown_role(draft):
+        return  # what is misspelt may be what is missed here
+    cut = "what has no floating IP" if draft.ha == "distributed" else "instances elsewhere"
+    for role, lost, odd in (
+        ("control", "no API would answer", ", and keep the number of votes odd"),
+        ("network", f"{cut} would have no way in or out", ""),
+    ):
+        having = [host for host in draft.hosts if role in host.roles]
+        for site in draft.sites:
+            elsewhere = any(host.site != site.name for host in having)
+            if not having or elsewhere or site.witness:
+                continue
+            if role == "control" and _takes_votes(draft, site.name):
+                continue  # said already, with the same cure
+            yield draft.problem(
+                ("sites", site.name, "name"),
+                f'the loss of site "{site.name}" takes every host of role {role} '
+                f"({', '.join(host.name for host in having)}): {lost}",
+                f"give a host of another site the role {role}{odd}; or say `survive: host`",
             )
 
 
@@ -196,6 +223,7 @@ RULES: tuple[Rule, ...] = (
     check_every_role_is_had,
     check_voters,
     check_survives,
+    check_spread,
     *rules_networks.RULES,
 )
 
@@ -203,3 +231,15 @@ RULES: tuple[Rule, ...] = (
 def check(draft: Draft) -> tuple[Problem, ...]:
     """Every problem that every rule finds."""
     return tuple(problem for rule in RULES for problem in rule(draft))
+
+
+def _has_unknown_role(draft: Draft) -> bool:
+    return any(role not in ROLES for host in draft.hosts for role in host.roles)
+
+
+def _takes_votes(draft: Draft, site: str) -> int:
+    """How many votes go with a site that has the majority; 0 for any other, and where the number
+    of votes is a problem of its own."""
+    voters = draft.voters
+    own = sum(host.site == site for host in voters)
+    return own if len(voters) % 2 and own * 2 > len(voters) else 0
