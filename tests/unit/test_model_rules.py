@@ -48,6 +48,9 @@ CTL3 = THREE[THREE.index("  ctl-3:") : THREE.index("  cmp-1:")]
         (THREE, "10.65.1.22", "10.65.1.21", "10.65.1.21 is here twice"),
         (THREE, "internal: 10.65.0.10", "internal: 10.65.0.11", "3 controllers need one"),
         (THREE, "internal: 10.65.0.10", "internal: 10.65.0.21", "which is no controller"),
+        (AIO, "internal: 10.64.0.11", "internal: 10.64.0.10", "nobody would bring it up"),
+        (AIO, "external: 10.64.0.11", "external: 10.64.0.10", "nobody would bring it up"),
+        (THREE, "external: 10.65.0.10", "external: 10.65.2.10", "where nobody looks for it"),
         (THREE, CTL3, "", "2 controllers: a majority needs an odd number"),
         (THREE, "sites: [a]", "sites: {a: {witness: true}}", "which only votes"),
     ],
@@ -95,9 +98,30 @@ def test_the_external_network_may_be_the_management_network() -> None:
     assert read(text.encode(), "cloud.yaml").networks.external.gateway == "10.64.0.1"
 
 
-def test_one_mistake_is_one_problem() -> None:
-    wrong = AIO.replace("netwo" + "rk, compute]", "netwrok, compute]")
+@pytest.mark.parametrize(
+    ("text", "old", "external"),
+    [
+        (AIO, "external: 10.64.0.11", "10.64.2.50"),  # on a card of the host's own
+        (THREE, "external: 10.65.0.10", "10.65.0.9"),
+    ],
+)
+def test_users_may_have_an_address_of_their_own(text: str, old: str, external: str) -> None:
+    assert old in text
+    cloud = read(text.replace(old, f"external: {external}").encode(), "cloud.yaml")
+    assert cloud.api.external == external != cloud.api.internal
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("network, compute]", "netwrok, compute]", 'did you mean "network"?'),
+        ("internal: 10.64.0.11", "internal: 10.64.0.10", "write 10.64.0.11"),
+        ("internal: 10.64.0.11", "internal: 10.65.0.11", ""),
+    ],
+)
+def test_one_mistake_is_one_problem(old: str, new: str, hint: str) -> None:
+    assert old in AIO
     with pytest.raises(InvalidCloud) as caught:
-        read(wrong.encode(), "cloud.yaml")
+        read(AIO.replace(old, new).encode(), "cloud.yaml")
     (problem,) = caught.value.problems
-    assert problem.hint == 'did you mean "network"?'
+    assert problem.hint == hint

@@ -123,12 +123,13 @@ class Networks:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
     """Where the cloud answers. With more than one controller these are virtual addresses that
-    move; with one controller they may be its own."""
+    move; one controller has its own alone."""
 
     internal: str
     """The address that services call each other at, in the management network."""
     external: str
-    """The address that users call; may equal `internal`."""
+    """The address that users call; may equal `internal`. One controller may have it on a card of
+    its own in the external network, which the host brings up by itself."""
     mode: ApiMode = "vrrp"
     """How the addresses get to a controller that works. `vrrp`: keepalived moves them within one
     network that spans all sites of controllers. `anycast` (each controller announces them to its

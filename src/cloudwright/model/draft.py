@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudwright.errors import Problem
-from cloudwright.model.cloud import Api, Host, Networks, Site
+from cloudwright.model.cloud import ROLES, Api, Host, Networks, Site
 from cloudwright.model.decode import Path, Place
 
 
@@ -44,6 +44,12 @@ class Draft:
     def controllers(self) -> tuple[Host, ...]:
         """Hosts of role control."""
         return tuple(host for host in self.hosts if "control" in host.roles)
+
+    @property
+    def knows_roles(self) -> bool:
+        """Whether every host and each of its roles could be read: then who has a role, and that
+        nobody has it, may be said."""
+        return self.whole and all(role in ROLES for host in self.hosts for role in host.roles)
 
     @property
     def voters(self) -> tuple[Host, ...]:

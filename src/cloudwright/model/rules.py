@@ -139,8 +139,8 @@ def check_witnesses(draft: Draft) -> Iterator[Problem]:
 
 def check_every_role_is_had(draft: Draft) -> Iterator[Problem]:
     """A cloud needs a host of every role."""
-    if not draft.whole or _has_unknown_role(draft):
-        return  # the unknown role may be the one that is missed here
+    if not draft.knows_roles:
+        return  # an unknown role may be the one that is missed here
     for role in NECESSARY:
         if not any(role in host.roles for host in draft.hosts):
             hint = "add it to the roles of a host"
@@ -188,10 +188,10 @@ def check_spread(draft: Draft) -> Iterator[Problem]:
     """No site has every controller, or every way out, unless the operator says that it may: votes
     alone answer no API and route no packet."""
     sites = {host.site for host in draft.hosts}
-    if not draft.whole or draft.survive != "site" or len(sites) < 2:
-        return
-    if not sites <= {site.name for site in draft.sites} or _has_unknown_role(draft):
+    if not draft.knows_roles or not sites <= {site.name for site in draft.sites}:
         return  # what is misspelt may be what is missed here
+    if draft.survive != "site" or len(sites) < 2:
+        return
     cut = "what has no floating IP" if draft.ha == "distributed" else "instances elsewhere"
     for role, lost, odd in (
         ("control", "no API would answer", ", and keep the number of votes odd"),
@@ -231,10 +231,6 @@ RULES: tuple[Rule, ...] = (
 def check(draft: Draft) -> tuple[Problem, ...]:
     """Every problem that every rule finds."""
     return tuple(problem for rule in RULES for problem in rule(draft))
-
-
-def _has_unknown_role(draft: Draft) -> bool:
-    return any(role not in ROLES for host in draft.hosts for role in host.roles)
 
 
 def _takes_votes(draft: Draft, site: str) -> int:

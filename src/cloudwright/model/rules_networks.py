@@ -72,12 +72,10 @@ def check_addresses_differ(draft: Draft) -> Iterator[Problem]:
 
 def check_api_addresses(draft: Draft) -> Iterator[Problem]:
     """The API's addresses are free to move, or the only controller's own."""
-    if draft.api is None:
-        return
-    alone = draft.controllers[0].name if len(draft.controllers) == 1 else None
-    for key, address in (("internal", draft.api.internal), ("external", draft.api.external)):
+    alone = draft.controllers[0] if len(draft.controllers) == 1 else None
+    for key, address in _api_addresses(draft):
         for host in draft.hosts:
-            if address not in (host.address, host.tunnel_address) or host.name == alone:
+            if address not in (host.address, host.tunnel_address) or host == alone:
                 continue
             if "control" in host.roles:
                 why = f"; {len(draft.controllers)} controllers need one that can move between them"
@@ -86,7 +84,39 @@ def check_api_addresses(draft: Draft) -> Iterator[Problem]:
             yield draft.problem(
                 ("api", key),
                 f'{address} is the address of host "{host.name}"{why}',
-                "give an address of the management network that nothing uses",
+                f"write {alone.address}, the only controller's own"
+                if alone
+                else "give an address of the management network that nothing uses",
+            )
+
+
+def check_api_addresses_come_up(draft: Draft) -> Iterator[Problem]:
+    """Somebody brings the API's addresses up: keepalived gives them to cards in the management
+    network where there are several controllers; what one controller has is there already."""
+    if draft.networks is None or not draft.knows_roles:
+        return
+    management = network_of(draft.networks.management.cidr)
+    external = network_of(draft.networks.external.cidr)
+    first, *others = draft.controllers or (None,)
+    hosts = {address for host in draft.hosts for address in (host.address, host.tunnel_address)}
+    for key, address in _api_addresses(draft):
+        if not first or not management or not external or address in hosts:
+            continue
+        if not others and _is_in(address, management) and _is_in(first.address, management):
+            yield draft.problem(
+                ("api", key),
+                f'{address} is not the address of host "{first.name}", the only controller: '
+                "nobody would bring it up (keepalived moves addresses between several)",
+                f"write {first.address}",
+            )
+        elif others and key == "external" and management != external and _is_in(address, external):
+            yield draft.problem(
+                ("api", key),
+                f"{address} is in the external network {external}, and {1 + len(others)} "
+                "controllers move it between their cards in the management network "
+                f"{management}, where nobody looks for it",
+                "give an address of the management network that nothing uses; it may be that of "
+                "`api.internal`",
             )
 
 
@@ -170,9 +200,7 @@ def check_external_pool(draft: Draft) -> Iterator[Problem]:
         (("hosts", host.name, "address"), f'host "{host.name}"', host.address)
         for host in draft.hosts
     ]
-    if draft.api:
-        taken.append((("api", "internal"), "the API", draft.api.internal))
-        taken.append((("api", "external"), "the API", draft.api.external))
+    taken += [(("api", key), "the API", address) for key, address in _api_addresses(draft)]
     for path, owner, address in taken:
         ip = address_of(address)
         if ip and start <= ip <= end:
@@ -185,6 +213,7 @@ RULES: tuple[Rule, ...] = (
     check_addresses,
     check_addresses_differ,
     check_api_addresses,
+    check_api_addresses_come_up,
     check_api_mode,
     check_tunnels,
     check_interfaces,
@@ -213,13 +242,25 @@ def _addresses(draft: Draft) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
         yield ("hosts", host.name, "address"), host.address, ("management",)
         if host.tunnel_address is not None and host.tunnel_address != host.address:
             yield ("hosts", host.name, "tunnel_address"), host.tunnel_address, ("tunnel",)
-    if draft.api:
-        yield ("api", "internal"), draft.api.internal, ("management",)
-        yield ("api", "external"), draft.api.external, ("management", "external")
+    for key, address in _api_addresses(draft):
+        networks = ("management", "external") if key == "external" else ("management",)
+        yield ("api", key), address, networks
     if draft.networks:
         external = draft.networks.external
         for key in ("gateway", "pool_start", "pool_end"):
             yield ("networks", "external", key), getattr(external, key), ("external",)
+
+
+def _api_addresses(draft: Draft) -> tuple[tuple[str, str], ...]:
+    """(key, address) of both; none when they could not be read."""
+    api = draft.api
+    return (("internal", api.internal), ("external", api.external)) if api else ()
+
+
+def _is_in(address: str, network: IPv4Network) -> bool:
+    """Whether a host of `network` may have this address."""
+    ip = address_of(address)
+    return ip is not None and ip in network and not _is_reserved(ip, network)
 
 
 def _is_reserved(ip: IPv4Address, network: IPv4Network) -> bool:

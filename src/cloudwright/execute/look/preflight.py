@@ -62,7 +62,7 @@ async def _host(
     return (
         *check_machine(host, facts),
         *check_boot(host, facts, units),
-        *check_interfaces(host, facts),
+        *check_interfaces(cloud, host, facts),
         *check_choices(cloud, host, facts),
         *check_images(host, world, blueprint),
         *check_ports(host, blueprint, taken, ours),
@@ -130,9 +130,13 @@ def check_round_trips(trips: Trips) -> Iterable[HostFinding]:
             )
 
 
-def check_interfaces(host: Host, facts: Facts) -> Iterable[HostFinding]:
-    """The addresses and network cards that `cloud.yaml` names are there."""
-    for address in dict.fromkeys((host.address, host.tunnel)):
+def check_interfaces(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFinding]:
+    """The addresses and network cards that `cloud.yaml` names are there; on the only controller
+    the API's too, which nobody else brings up."""
+    addresses = [host.address, host.tunnel]
+    if "control" in host.roles and not cloud.needs_virtual_address:
+        addresses += [cloud.api.internal, cloud.api.external]
+    for address in dict.fromkeys(addresses):
         name = facts.interface_of(address)
         yield HostFinding(
             host=host.name,
