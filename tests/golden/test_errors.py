@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudwright.errors import InvalidCloud
+from cloudwright.images.release import known_releases
 from cloudwright.model.load import read
 
 HERE = Path(__file__).parent / "errors"
@@ -20,7 +21,7 @@ REWRITE = "CLOUDWRIGHT_GOLDEN"
 @pytest.mark.parametrize("wrong", sorted(HERE.glob("*.yaml")), ids=lambda path: path.stem)
 def test_error_text(wrong: Path) -> None:
     with pytest.raises(InvalidCloud) as caught:
-        read(wrong.read_bytes(), "cloud.yaml")
+        read(wrong.read_bytes(), "cloud.yaml", known_releases())
     text = f"{caught.value}\n"
     golden = wrong.with_suffix(".txt")
     if os.environ.get(REWRITE):

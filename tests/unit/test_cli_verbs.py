@@ -51,6 +51,18 @@ def test_init_writes_a_cloud_that_check_accepts_and_never_overwrites(
     assert file.read_text() == text
 
 
+def test_check_refuses_a_release_that_there_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cloud.yaml"
+    assert run(["init", "ctl-1=10.0.0.11", "-o", str(file)]) == 0
+    file.write_text(file.read_text().replace('"2026.2"', '"2027.1"'))
+    assert run(["check", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert f'{file}:4:10: there is no release "2027.1"' in said
+    assert "known: 2026.2" in said
+
+
 def test_a_host_of_init_needs_a_name_and_an_address(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "ctl-1", "-o", "/nowhere/cloud.yaml"]) == 2
     assert "NAME=ADDRESS" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from cloudwright.execute.look.survey import LocalImages, holdings, survey
 from cloudwright.execute.run import execute as run_plan
 from cloudwright.execute.secrets.rings import in_use
 from cloudwright.execute.secrets.vault import Vault
+from cloudwright.images.release import known_releases
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load
@@ -151,7 +152,7 @@ def read_with_warnings(
     path: Path, services: Sequence[Service]
 ) -> tuple[Cloud, Overrides, tuple[Problem, ...]]:
     """As `read_cloud`, and what is no reason to refuse: options that will be removed."""
-    cloud = load(path)
+    cloud = load(path, known_releases())
     names = {c.name for s in services for c in s.containers} | {s.name for s in services}
     overrides = load_overrides(path.parent / cloud.overrides_dir, cloud, frozenset(names))
     found = overrides.unmatched(ini_files(cloud, services))

@@ -32,12 +32,16 @@ def releases() -> Traversable:
     return files("cloudwright") / "releases"
 
 
+def known_releases() -> tuple[str, ...]:
+    """The names of those that there are, the oldest first."""
+    return tuple(sorted(f.name for f in releases().iterdir() if (f / "release.toml").is_file()))
+
+
 def load_release(name: str) -> Release:
     """Read a release by its name. Raises Missing when there is none of that name."""
     folder = releases() / name
     if not (folder / "release.toml").is_file():
-        known = sorted(f.name for f in releases().iterdir() if (f / "release.toml").is_file())
-        raise Missing(f"no release {name}", hint=f"known: {', '.join(known)}")
+        raise Missing(f"no release {name}", hint=f"known: {', '.join(known_releases())}")
     data = tomllib.loads((folder / "release.toml").read_text("utf-8"))
     return Release(
         name=str(data["name"]),

@@ -16,12 +16,14 @@ class Draft:
     """What could be read of a `cloud.yaml`, right or wrong, and where each value stands.
 
     None is what could not be read (a problem already); `whole` says that no site and no host is
-    missing for that reason, so that rules about what is *not* there may speak.
+    missing for that reason, so that rules about what is *not* there may speak. `releases` are the
+    names of those that there are, None when nobody asks.
     """
 
     file: str
     name: str = ""
     release: str = ""
+    releases: tuple[str, ...] | None = None
     region: str = ""
     prefix: str = ""
     survive: str = ""

@@ -17,11 +17,12 @@ LAB_DIRECTORY = Path(".cloudwright") / "lab"
 """Beside `cloud.yaml`: where a lab leaves the key and the host keys of its hosts."""
 
 
-def load(path: str | Path) -> Cloud:
+def load(path: str | Path, releases: tuple[str, ...] | None = None) -> Cloud:
     """The cloud that the file at `path` describes; InvalidCloud with all that is wrong in it.
 
-    Paths of SSH keys are taken from the file's directory on; where the file names none and a lab
-    stands beside it, its hosts are reached with the lab's.
+    Its release is one of `releases`, when these are given. Paths of SSH keys are taken from the
+    file's directory on; where the file names none and a lab stands beside it, its hosts are
+    reached with the lab's.
     """
     path = Path(path)
     try:
@@ -31,13 +32,14 @@ def load(path: str | Path) -> Cloud:
         why = (error.strerror or str(error)).lower()
         hint = "`cloudwright init` writes one" if isinstance(error, FileNotFoundError) else ""
         raise InvalidCloud((Problem(file=str(path), text=why, hint=hint),)) from error
-    cloud = read(content, str(path))
+    cloud = read(content, str(path), releases)
     hosts = tuple(_with_key_files(host, path.parent) for host in cloud.hosts)
     return dataclasses.replace(cloud, hosts=hosts)
 
 
-def read(content: bytes, file: str) -> Cloud:
-    """The cloud that a text describes (`file` is what problems call it). Touches nothing else."""
+def read(content: bytes, file: str, releases: tuple[str, ...] | None = None) -> Cloud:
+    """The cloud that a text describes (`file` is what problems call it; `releases` as for `load`).
+    Touches nothing else."""
     tree, problems = parse(content, file)
     if tree is None:
         raise InvalidCloud(problems)
@@ -47,7 +49,8 @@ def read(content: bytes, file: str) -> Cloud:
         raise InvalidCloud((*problems, problem))
     notes = Notes(file)
     fields, whole = read_fields(_inherit_ssh(tree), Cloud, (), notes)
-    found = (*problems, *notes.problems, *rules.check(_draft(tree, fields, notes)))
+    draft = dataclasses.replace(_draft(tree, fields, notes), releases=releases)
+    found = (*problems, *notes.problems, *rules.check(draft))
     if found or not whole:
         raise InvalidCloud(found)
     return Cloud(**fields)

@@ -14,6 +14,9 @@ from cloudwright.model.draft import Draft, Rule
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """RFC 1123, lower-case alone: names end up in host names, certificates and file names."""
 
+RELEASE = r"20\d\d\.[12]"
+"""How OpenStack names a release: the year, and the half of it."""
+
 MTU = range(1280, 65536)
 """Bytes. 1280 is the least that IPv6 instances may meet (RFC 8200)."""
 
@@ -40,7 +43,7 @@ def check_words(draft: Draft) -> Iterator[Problem]:
     """Release, region, physical network and image prefix look like what they are."""
     physical = draft.networks.external.physical_network if draft.networks else ""
     wanted = (
-        (("release",), draft.release, r"20\d\d\.[12]", "such as 2026.2"),
+        (("release",), draft.release, RELEASE, "such as 2026.2"),
         (("region",), draft.region, r"[A-Za-z0-9._-]{1,255}", "letters, digits and . _ -"),
         (
             ("networks", "external", "physical_network"),
@@ -58,6 +61,16 @@ def check_words(draft: Draft) -> Iterator[Problem]:
     for path, text, pattern, hint in wanted:
         if text and not re.fullmatch(pattern, text):
             yield draft.problem(path, f'"{text}" cannot be the {path[-1]}', hint)
+
+
+def check_release(draft: Draft) -> Iterator[Problem]:
+    """The release is one of those that there are: of another there are no images, and nothing is
+    known of its options."""
+    if draft.releases is None or not re.fullmatch(RELEASE, draft.release):
+        return
+    if draft.release not in draft.releases:
+        hint = f"known: {', '.join(draft.releases)}"
+        yield draft.problem(("release",), f'there is no release "{draft.release}"', hint)
 
 
 def check_numbers(draft: Draft) -> Iterator[Problem]:
@@ -215,6 +228,7 @@ def check_spread(draft: Draft) -> Iterator[Problem]:
 RULES: tuple[Rule, ...] = (
     check_names,
     check_words,
+    check_release,
     check_numbers,
     check_roles,
     check_sites,
