@@ -29,8 +29,8 @@ class Facts:
     memory_bytes: int = 0
     disk_free_bytes: int = 0
     """Where the engine keeps images and volumes."""
-    kvm: bool = False
-    """Whether KVM really ran a guest; that `/dev/kvm` is there proves nothing."""
+    kvm: bool | None = None
+    """Whether KVM really ran a guest; that `/dev/kvm` is there proves nothing. None: not tried."""
     kernel_ovs: bool = False
     """Whether the kernel has the openvswitch datapath with Geneve."""
     time_skew: float = 0.0

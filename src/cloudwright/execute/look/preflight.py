@@ -177,17 +177,7 @@ def check_choices(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFindin
         text=f"{facts.engine} {facts.engine_version}",
     )
     if "compute" in host.roles:
-        virt = virt_type(cloud, facts)
-        impossible = virt == "kvm" and not facts.kvm
-        yield HostFinding(
-            host=host.name,
-            subject="virtualisation",
-            severity="error" if impossible else "ok" if virt == "kvm" else "warning",
-            text="KVM runs a guest" if facts.kvm else "KVM does not run a guest: emulation",
-            hint="enable virtualisation in the firmware, or set compute.virt to qemu"
-            if virt == "kvm" and impossible
-            else "",
-        )
+        yield _virtualisation(cloud, host, facts)
     path = datapath(cloud, facts)
     impossible = path == "kernel" and not facts.kernel_ovs
     yield HostFinding(
@@ -196,6 +186,27 @@ def check_choices(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFindin
         severity="error" if impossible else "ok" if path == "kernel" else "warning",
         text=f"Open vSwitch in the {'kernel' if path == 'kernel' else 'user space (slower)'}",
         hint="the kernel has no openvswitch and geneve modules" if impossible else "",
+    )
+
+
+def _virtualisation(cloud: Cloud, host: Host, facts: Facts) -> HostFinding:
+    virt = virt_type(cloud, facts)
+    severity: Severity
+    match facts.kvm, virt:
+        case _, "qemu" if cloud.compute.virt == "qemu":
+            severity, text, hint = "warning", "emulation, as compute.virt says", ""
+        case None, _:
+            severity, text = "warning", "KVM was not tried: the image with QEMU is not there yet"
+            hint = "`apply` brings it first, and tries then"
+        case True, _:
+            severity, text, hint = "ok", "KVM runs a guest", ""
+        case _, "kvm":
+            severity, text = "error", "KVM does not run a guest"
+            hint = "enable virtualisation in the firmware, or set compute.virt to qemu"
+        case _:
+            severity, text, hint = "warning", "KVM does not run a guest: emulation", ""
+    return HostFinding(
+        host=host.name, subject="virtualisation", severity=severity, text=text, hint=hint
     )
 
 

@@ -42,7 +42,7 @@ async def survey(fleet: Fleet, cloud: Cloud, looked: Awaitable[Holdings]) -> Wor
         looked, asyncio.gather(*(_answers(fleet, name) for name in names))
     )
     probe = images.ids.get(image_reference(cloud, "nova-libvirt"), "")
-    # Where the image is not yet, KVM is not tried: what was found once is kept on the host.
+    # Where the image is not yet, KVM is not tried; what was found once is kept on the host.
     hypervisors = [
         h.name for h in cloud.hosts_with("compute") if probe in images.held.get(h.name, ())
     ]
@@ -70,11 +70,12 @@ async def holdings(fleet: Fleet, cloud: Cloud, local: LocalImages) -> Holdings:
 
 
 async def _facts(fleet: Fleet, name: str, kvm_image: str, answer: Mapping[str, str]) -> Facts:
-    """`kvm_image` has QEMU for the KVM probe; empty on a host that runs no instances."""
+    """`kvm_image` has QEMU for the KVM probe; empty on a host that has no such image, or no
+    use for it: there KVM is not tried."""
     host, engine = fleet.host(name), fleet.engine(name)
     version = await engine.version()
     try:
-        works = bool(kvm_image) and await kvm.kvm_works(host, engine, kvm_image, answer)
+        works = await kvm.kvm_works(host, engine, kvm_image, answer) if kvm_image else None
         return Facts(
             host=name,
             engine=version.kind,
