@@ -134,15 +134,20 @@ def test_a_host_without_an_engine_says_how_to_get_one(bench: Bench) -> None:
     bench.usable()
 
 
-def test_a_port_that_is_taken_is_told_with_who_has_it(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("port", "container"), [(11211, "memcached"), (443, "haproxy"), (4369, "rabbitmq")]
+)
+def test_a_port_that_is_taken_is_told_with_who_has_it(
+    bench: Bench, port: int, container: str
+) -> None:
     bench.on_host(
         "nohup perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("
-        f'LocalAddr => "{ADDRESS}", LocalPort => 11211, Listen => 1) or die $!; sleep 3600\''
+        f'LocalAddr => "{ADDRESS}", LocalPort => {port}, Listen => 1) or die $!; sleep 3600\''
         " >/dev/null 2>&1 & echo $! >/run/taken; "
-        "until ss -Hltn | grep -q :11211; do sleep 0.1; done"
+        f"until ss -Hltn | grep -q '{ADDRESS}:{port} '; do sleep 0.1; done"
     )
     try:
-        bench.refused("port 11211 is taken by perl; memcached needs it", "where: aio")
+        bench.refused(f"port {port} is taken by perl; {container} needs it", "where: aio")
     finally:
         bench.on_host("kill $(cat /run/taken)")
     bench.usable()

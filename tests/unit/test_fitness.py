@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
-from cloudwright.declare.service import TcpHealth
-from cloudwright.execute.look.fitness import MIB, Condition, parse, unfit
+from cloudwright.engine.api import ContainerSpec
+from cloudwright.engine.fake import FakeEngine
+from cloudwright.execute.host import labels
+from cloudwright.execute.host.fleet import Fleet, Member
+from cloudwright.execute.look.fitness import MIB, Condition, look, parse, unfit
 from cloudwright.model.cloud import Host
+from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Change, Planned
 from cloudwright.plan.steps import ContainerBody, RunContainer, SetSwitch, Step
+from cloudwright.transport.fake import FakeHost
+from cloudwright.transport.host import Completed
 
 HOST = Host(name="ctl", address="10.0.0.1", site="a", roles=("control",))
 BODY = ContainerBody(image="image", image_id="", environment={}, binds=())
-ACTION = RunContainer(container="db", body=BODY, config_digest="", health=TcpHealth(port=3306))
+ACTION = RunContainer(
+    container="db",
+    body=BODY,
+    config_digest="",
+    listeners=(("10.0.0.1", 3306), ("10.0.0.1", 4567), ("127.0.0.1", 13306)),
+)
 MAKE = Planned(step=Step(id="db@ctl", host="ctl", action=ACTION), change=Change.MAKE, why="")
 
 SAID = """\
@@ -61,6 +73,48 @@ def test_a_port_elsewhere_or_of_the_container_itself_is_not_taken() -> None:
     assert not texts(Condition(listeners={("127.0.0.1", 3306): "nginx"}))
     own = Condition(listeners={("10.0.0.1", 3306): "mariadbd"}, alive=frozenset({"db"}))
     assert not texts(own, replace(MAKE, change=Change.ALTER))
+
+
+def test_each_program_that_has_a_port_is_told_once_with_all_that_it_has() -> None:
+    listeners = {
+        ("10.0.0.1", 4567): "mysqld",
+        ("127.0.0.1", 13306): "nginx",
+        ("*", 3306): "mysqld",
+    }
+    assert texts(Condition(listeners=listeners)) == [
+        "ports 3306, 4567 are taken by mysqld; db needs them",
+        "port 13306 is taken by nginx; db needs it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "cloud", "kind", "leaving"),
+    [
+        ("arbitrator", "c", "container", True),
+        ("arbitrator", "other", "container", False),
+        ("db-schema", "c", "job", False),
+        ("db", "c", "container", False),
+    ],
+)
+def test_who_leaves_may_have_the_port_until_then(
+    name: str, cloud: str, kind: str, leaving: bool
+) -> None:
+    async def found() -> Condition:
+        engine = FakeEngine("ctl")
+        engine.add_image("image")
+        marked = {labels.CLOUD: cloud, labels.KIND: kind}
+        await engine.create(ContainerSpec(name=name, image="image", labels=marked))
+        await engine.start(name)
+        host = FakeHost("ctl", answer=lambda *_: Completed(status=0, stdout=SAID, stderr=""))
+        fleet = Fleet(members={"ctl": Member(host=host, engine=engine)})
+        return await look(
+            fleet, HOST, Blueprint(cloud="c", steps={"db@ctl": MAKE.step}, secrets={})
+        )
+
+    condition = asyncio.run(found())
+    assert condition.alive == {name}
+    assert condition.leaving == ({name} if leaving else set())
+    assert bool([t for t in texts(condition) if "3306" in t]) is (not leaving and name != "db")
 
 
 def test_a_full_disk_matters_to_what_writes_alone() -> None:

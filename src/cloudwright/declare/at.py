@@ -19,6 +19,9 @@ AUTHORITY = Secret(name="authority", recipe=Ca())
 """The cloud's own certificate authority; every container trusts it."""
 
 
+Listener = tuple[str, int]
+"""An address of a host, and a TCP port of it that a process listens on."""
+
 BEHIND_SECONDS = 2
 
 
@@ -93,6 +96,10 @@ class At:
     def is_first_controller(self) -> bool:
         """Whether this host is the one where things that happen once are done."""
         return self.host.name == self.controllers[0].name
+
+    def here(self, *ports: int) -> tuple[Listener, ...]:
+        """These ports of the host's own address."""
+        return tuple((self.host.address, port) for port in ports)
 
     def url(self, port: int, path: str = "", *, external: bool = False) -> str:
         """An API's address behind the load balancer."""

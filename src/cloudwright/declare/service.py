@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from cloudwright.declare.at import At
+from cloudwright.declare.at import BACKEND_OFFSET, At, Listener
 from cloudwright.declare.awaited import Awaited
 from cloudwright.declare.image import Image
 from cloudwright.declare.ini import Ini
@@ -173,7 +173,8 @@ class Container:
     `carries`: on the host that has the cloud's address every request to an API comes through it;
     `copied_by` names the container that brings the files in its volumes to its other hosts.
     `alone` says how its members go on without a majority, on a person's word; `recount` what it
-    must forget when those that it is a client of were founded anew.
+    must forget when those that it is a client of were founded anew. `listens` is where it listens
+    beside the ports of its API and its health check.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Container:
     api: Api | None = None
     tls: Tls | None = None  # its own certificate; an API that has one speaks TLS
     health: Health | None = None
+    listens: Callable[[At], tuple[Listener, ...]] = lambda at: ()
     needs: tuple[str, ...] = ()
     waits: Callable[[At], tuple[Awaited, ...]] = lambda at: ()
     when: Callable[[Cloud], bool] = lambda cloud: True
@@ -321,6 +323,16 @@ def hosts_of(cloud: Cloud, container: Container, only: Host | None = None) -> tu
     if only:
         return (only,) if only.has(container.role) else ()
     return cloud.hosts_with(container.role)
+
+
+def listeners_of(container: Container, at: At) -> tuple[Listener, ...]:
+    """Where `container` listens on the host of `at`."""
+    found = list(container.listens(at))
+    if isinstance(container.health, HttpHealth | TcpHealth):
+        found += at.here(container.health.port)
+    if container.api:
+        found += at.here(container.api.port + BACKEND_OFFSET)
+    return tuple(dict.fromkeys(found))
 
 
 def rollout_of(container: Container) -> Rollout:

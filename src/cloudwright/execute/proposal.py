@@ -68,7 +68,7 @@ async def propose(session: Session, selection: Selection) -> Proposal:
     blueprint, observed, _ = await session.plan()
     part = restrict(blueprint, observed, selection)
     plan = make_plan(part.blueprint, part.observed)
-    await refuse_unfit(session.fleet, session.cloud, plan)
+    await refuse_unfit(session.fleet, session.cloud, blueprint, plan)
     return Proposal(
         blueprint=part.blueprint,
         plan=plan,

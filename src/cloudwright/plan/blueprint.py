@@ -15,6 +15,7 @@ from cloudwright.declare.service import (
     Service,
     TcpHealth,
     hosts_of,
+    listeners_of,
     rollout_of,
 )
 from cloudwright.errors import Unreachable
@@ -256,6 +257,7 @@ def _container_steps(
             config_digest=fixed_digest(rendered.files),
             read=again.digest if again else "",
             health=_health(container),
+            listeners=listeners_of(container, at),
             farewell=container.farewell,
             rollout=rollout_of(container),
             members=peers,

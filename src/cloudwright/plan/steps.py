@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from cloudwright.declare.at import Listener
 from cloudwright.declare.rollout import Batches, Rollout
 from cloudwright.declare.service import Health
 
@@ -94,7 +95,7 @@ class RunContainer:
     that read (empty when there is none), for a new container reads everything. `members` are it
     and all that it stands in for or votes with (none in batches); `balancers` the hosts whose
     load balancer sends requests to it; `farewell` a shell script that takes away what
-    would outlive it.
+    would outlive it; `listeners` where it listens, which the digest leaves out.
     """
 
     container: str
@@ -105,6 +106,7 @@ class RunContainer:
     rollout: Rollout = field(default_factory=Batches)
     members: tuple[Peer, ...] = ()
     balancers: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
     farewell: str = ""
 
 

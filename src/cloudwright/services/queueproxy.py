@@ -64,6 +64,7 @@ service = Service(
             files=files,
             reload=Reload(command=(haproxy.RELOAD_PATH,)),
             health=TcpHealth(port=STATUS_PORT),
+            listens=lambda at: ((OWN_BALANCER, QUEUE_PORT),),
             cpu_shares=HEARTBEAT_SHARES,
             when=has_queue_balancer,
         ),

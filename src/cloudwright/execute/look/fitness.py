@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from cloudwright.declare.service import HttpHealth, TcpHealth
+from cloudwright.declare.at import Listener
 from cloudwright.errors import Missing
+from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.model.cloud import Cloud, Host
+from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan, Planned
 from cloudwright.plan.render import CONFIG_DIRECTORY
-from cloudwright.plan.steps import MakeVolume, RunContainer, RunJob, WriteFiles
+from cloudwright.plan.steps import Action, MakeVolume, RunContainer, RunJob, WriteFiles
 
 MIB = 1024**2
 MAX_SKEW_SECONDS = 2.0
@@ -37,18 +39,20 @@ _QUESTIONS = (
 class Condition:
     """One host as it is now: seconds that its clock is ahead of ours at least (negative: behind),
     free bytes by directory, who listens on which address and port, and containers that have a
-    process: running, or on their way to an end."""
+    process: running, or on their way to an end; `leaving` are those of them that are the cloud's
+    and that nothing declares any more."""
 
     skew: float = 0.0
     free: Mapping[str, int] = field(default_factory=dict)
-    listeners: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    listeners: Mapping[Listener, str] = field(default_factory=dict)
     alive: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
 
 
-async def refuse_unfit(fleet: Fleet, cloud: Cloud, plan: Plan) -> None:
+async def refuse_unfit(fleet: Fleet, cloud: Cloud, blueprint: Blueprint, plan: Plan) -> None:
     """Raise Missing with everything that stands in the plan's way; nothing has been touched."""
     hosts = [h for h in cloud.hosts if any(p.step.host == h.name for p in plan.planned)]
-    conditions = await asyncio.gather(*(_look(fleet, host.name) for host in hosts))
+    conditions = await asyncio.gather(*(look(fleet, host, blueprint) for host in hosts))
     refuse(plan, dict(zip(hosts, conditions, strict=True)))
 
 
@@ -83,7 +87,7 @@ def unfit(
             "run a time service (chrony) on both",
         )
     yield from _full(condition, own)
-    yield from _taken(host, condition, own)
+    yield from taken(condition, (p.step.action for p in own))
 
 
 def _full(condition: Condition, own: Iterable[Planned]) -> Iterator[tuple[str, str]]:
@@ -102,31 +106,55 @@ def _full(condition: Condition, own: Iterable[Planned]) -> Iterator[tuple[str, s
 _WRITES = (WriteFiles, RunContainer, RunJob, MakeVolume)
 
 
-def _taken(host: Host, condition: Condition, own: Iterable[Planned]) -> Iterator[tuple[str, str]]:
-    """Ports of containers that do not run, and that somebody else listens on."""
-    for planned in own:
-        action = planned.step.action
+EVERYWHERE = ("0.0.0.0", "*", "[::]")
+"""Who listens there has the port on every address."""
+
+
+def taken(condition: Condition, actions: Iterable[Action]) -> Iterator[tuple[str, str]]:
+    """(what is wrong, what to do) for each container that is to run and does not, and the program
+    that listens where it will.
+
+    A container that is about to leave may be that program, and nobody is to stop it by hand: while
+    there is one, nothing is said.
+    """
+    for action in () if condition.leaving else actions:
         if not isinstance(action, RunContainer) or action.container in condition.alive:
             continue
-        if not isinstance(action.health, HttpHealth | TcpHealth):
-            continue
-        port = action.health.port
-        for address in (host.address, "0.0.0.0", "*", "[::]"):
-            if program := condition.listeners.get((address, port)):
-                yield (
-                    f"port {port} is taken by {program}; {action.container} needs it",
-                    "stop that program, or move it to another port",
-                )
-                break
+        ports: dict[str, set[int]] = {}
+        for address, port in action.listeners:
+            found = (condition.listeners.get((a, port)) for a in (address, *EVERYWHERE))
+            if program := next(filter(None, found), None):
+                ports.setdefault(program, set()).add(port)
+        for program, having in ports.items():
+            named = ", ".join(map(str, sorted(having)))
+            one = len(having) == 1
+            yield (
+                f"port{'s' * (not one)} {named} {'is' if one else 'are'} taken by {program}; "
+                f"{action.container} needs {'it' if one else 'them'}",
+                f"stop that program, or move it to {'another port' if one else 'other ports'}",
+            )
 
 
-async def _look(fleet: Fleet, name: str) -> Condition:
+async def look(fleet: Fleet, host: Host, blueprint: Blueprint) -> Condition:
+    """How the host is now."""
     before = time.time()
-    done = await fleet.host(name).run(_QUESTIONS, check=False)
+    done = await fleet.host(host.name).run(_QUESTIONS, check=False)
     condition = parse(done.stdout, before, time.time())
-    containers = await fleet.engine(name).containers()
-    alive = frozenset(c.name for c in containers if c.state not in _ENDED)
-    return replace(condition, alive=alive)
+    containers = await fleet.engine(host.name).containers()
+    alive = [c for c in containers if c.state not in _ENDED]
+    declared = {
+        step.action.container
+        for step in blueprint.steps.values()
+        if step.host == host.name and isinstance(step.action, RunContainer)
+    }
+    leaving = frozenset(
+        c.name
+        for c in alive
+        if c.labels.get(labels.CLOUD) == blueprint.cloud
+        and c.labels.get(labels.KIND) == "container"
+        and c.name not in declared
+    )
+    return replace(condition, alive=frozenset(c.name for c in alive), leaving=leaving)
 
 
 _ENDED = ("created", "exited", "dead")

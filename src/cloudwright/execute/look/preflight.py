@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cloudwright.declare.service import HttpHealth, TcpHealth
 from cloudwright.engine.quirks import ENGINES
-from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
-from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS
+from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS, Condition, look, taken
 from cloudwright.execute.look.round_trips import Trips, measure
 from cloudwright.model.cloud import Cloud, Host, datapath, virt_type
 from cloudwright.model.facts import Facts
@@ -56,16 +54,14 @@ async def _host(
     fleet: Fleet, cloud: Cloud, host: Host, world: World, blueprint: Blueprint
 ) -> tuple[HostFinding, ...]:
     facts = world.facts[host.name]
-    taken, ours, units = await asyncio.gather(
-        _listeners(fleet, host.name), _running(fleet, cloud, host), _units(fleet, host.name)
-    )
+    condition, units = await asyncio.gather(look(fleet, host, blueprint), _units(fleet, host.name))
     return (
         *check_machine(host, facts),
         *check_boot(host, facts, units),
         *check_interfaces(cloud, host, facts),
         *check_choices(cloud, host, facts),
         *check_images(host, world, blueprint),
-        *check_ports(host, blueprint, taken, ours),
+        *check_ports(host, blueprint, condition),
     )
 
 
@@ -227,38 +223,11 @@ def check_images(host: Host, world: World, blueprint: Blueprint) -> Iterable[Hos
     )
 
 
-def check_ports(
-    host: Host, blueprint: Blueprint, taken: Mapping[int, str], ours: frozenset[str]
-) -> Iterable[HostFinding]:
+def check_ports(host: Host, blueprint: Blueprint, condition: Condition) -> Iterable[HostFinding]:
     """No port that a container of ours will listen on belongs to somebody else."""
-    for step in blueprint.steps.values():
-        if step.host != host.name or not isinstance(step.action, RunContainer):
-            continue
-        health = step.action.health
-        if not isinstance(health, HttpHealth | TcpHealth) or step.action.container in ours:
-            continue
-        if health.port in taken:
-            yield HostFinding(
-                host=host.name,
-                subject="port",
-                severity="error",
-                text=f"{health.port} is taken by {taken[health.port]}; "
-                f"{step.action.container} needs it",
-                hint="stop that program, or move it to another port",
-            )
-
-
-async def _listeners(fleet: Fleet, name: str) -> dict[int, str]:
-    """Port → the program that listens on it."""
-    done = await fleet.host(name).run("ss -Hltnp 2>/dev/null", check=False)
-    found = {}
-    for line in done.stdout.splitlines():
-        fields = line.split()
-        port = fields[3].rpartition(":")[2]
-        program = fields[5].split('"')[1] if len(fields) > 5 and '"' in fields[5] else "a program"
-        if port.isdigit():
-            found[int(port)] = program
-    return found
+    actions = (s.action for s in blueprint.steps.values() if s.host == host.name)
+    for text, hint in taken(condition, actions):
+        yield HostFinding(host=host.name, subject="port", severity="error", text=text, hint=hint)
 
 
 async def _units(fleet: Fleet, name: str) -> dict[str, str]:
@@ -271,10 +240,3 @@ async def _units(fleet: Fleet, name: str) -> dict[str, str]:
     )
     pairs = (line.partition(" ") for line in done.stdout.splitlines())
     return {unit: state for unit, _, state in pairs}
-
-
-async def _running(fleet: Fleet, cloud: Cloud, host: Host) -> frozenset[str]:
-    containers = await fleet.engine(host.name).containers()
-    return frozenset(
-        c.name for c in containers if c.running and c.labels.get(labels.CLOUD) == cloud.name
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudwright.declare import member
-from cloudwright.declare.at import AUTHORITY, CA_PATH, At
+from cloudwright.declare.at import AUTHORITY, CA_PATH, At, Listener
 from cloudwright.declare.database import BALANCER_READY, STATUS_PORT
 from cloudwright.declare.image import Image
 from cloudwright.declare.oslo import (
@@ -33,6 +33,8 @@ from cloudwright.services.mariadb import conf
 CERTIFICATE_PATH = "/etc/haproxy/api.pem"
 CONFIGURATION_PATH = "/etc/haproxy/haproxy.cfg"
 RELOAD_PATH = "/usr/local/bin/haproxy-reload"
+PLAIN_PORT = 80
+"""Who asks there is told to ask by TLS."""
 MASTER = "/run/haproxy/master.sock,mode,600"
 COMMAND = f"/usr/sbin/haproxy -W -db -S {MASTER} -f {CONFIGURATION_PATH}"
 
@@ -68,6 +70,7 @@ def files(at: At) -> Files:
         queue_port=QUEUE_PORT,
         queue_agent_port=QUEUE_AGENT_PORT,
         status_port=STATUS_PORT,
+        plain_port=PLAIN_PORT,
         ready=BALANCER_READY,
     )
     return {
@@ -85,6 +88,17 @@ def files(at: At) -> Files:
         ),
         "reload": reload_program(),
     }
+
+
+def listens(at: At) -> tuple[Listener, ...]:
+    """What it shows of APIs, of the database, and of the queue where there is a choice."""
+    api = at.cloud.api
+    found = [(address, DATABASE_PORT) for address in (OWN_BALANCER, api.internal)]
+    found += [(OWN_BALANCER, QUEUE_PORT)] * has_queue_balancer(at.cloud)
+    found += [(address, PLAIN_PORT) for address in (api.internal, api.external)]
+    found += [(api.internal, front.port) for front in at.frontends]
+    found += [(api.external, front.port) for front in at.frontends if front.external]
+    return tuple(found)
 
 
 def reload_program() -> File:
@@ -115,6 +129,7 @@ service = Service(
             reload=Reload(command=(RELOAD_PATH,)),
             capabilities={"NET_BIND_SERVICE": "listens on ports 80 and 443 without being root"},
             health=TcpHealth(port=STATUS_PORT),
+            listens=listens,
             cpu_shares=HEARTBEAT_SHARES,
             carries=True,
         ),

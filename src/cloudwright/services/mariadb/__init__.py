@@ -23,7 +23,14 @@ from cloudwright.declare.template import programs, render, resource
 from cloudwright.declare.tls import Tls
 from cloudwright.services import selffence
 from cloudwright.services.mariadb import arbitrator
-from cloudwright.services.mariadb.conf import DATA, LOG_FILE_SIZE, NOTIFY, SOCKET, settings
+from cloudwright.services.mariadb.conf import (
+    DATA,
+    LOG_FILE_SIZE,
+    NOTIFY,
+    SOCKET,
+    listens,
+    settings,
+)
 
 """The member's agent: tells the other members what it holds, and load balancers if it is whole."""
 
@@ -121,6 +128,7 @@ service = Service(
                 Permission(path="/run/mysqld", owner="mysql:mysql", mode="0755"),
             ),
             health=HttpHealth(port=DATABASE_AGENT_PORT, path=member.READY, seconds=300),
+            listens=listens,
             rollout=Quorum(cluster="mariadb", speaks="tls"),
             # Clients come through a load balancer, and look for the address that they called.
             tls=Tls(

@@ -65,4 +65,5 @@ container = Container(
     tls=Tls(owner="mysql"),
     cpu_shares=HEARTBEAT_SHARES,
     health=CommandHealth(command=("sh", "-c", CONNECTED)),
+    listens=lambda at: at.here(GALERA_PORT),
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.at import CA_PATH, At, Listener
 from cloudwright.declare.ini import Ini
 from cloudwright.declare.library import LIBRARY
 from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 
 PORT = 3306
 GALERA_PORT = 4567
+INCREMENT_PORT = 4568
+"""Where a member that comes back takes what it missed; Galera's own choice, as the next one."""
+TRANSFER_PORT = 4444
+"""Where it takes the whole state."""
 DATA = "/var/lib/mysql"
 SOCKET = "/run/mysqld/mysqld.sock"
 LOG_FILE_SIZE = "96M"
@@ -105,6 +109,12 @@ def _galera(at: At) -> dict[str, str | int | bool]:
         "wsrep_notify_cmd": NOTIFY,
         "wsrep_slave_threads": max(1, min(8, at.facts.cores)),
     }
+
+
+def listens(at: At) -> tuple[Listener, ...]:
+    """For clients, and for other members where there are some."""
+    transfers = (INCREMENT_PORT, TRANSFER_PORT) if len(at.controllers) > 1 else ()
+    return at.here(PORT, GALERA_PORT, *transfers)
 
 
 def group(at: At) -> dict[str, str | int]:

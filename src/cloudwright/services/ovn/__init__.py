@@ -100,7 +100,7 @@ def northd_files(at: At) -> Files:
     return {"start.sh": File(content=script, path=START_PATH)}
 
 
-def _database(kind: str, database: str) -> Container:
+def _database(kind: str, database: str, port: int) -> Container:
     return Container(
         name=f"ovn-{kind}-db",
         role=VOTERS,
@@ -115,6 +115,7 @@ def _database(kind: str, database: str) -> Container:
             params=(database,),
             line="Leader: (?!unknown).+",
         ),
+        listens=lambda at: at.here(port, port + RAFT_OFFSET, port + AGENT_OFFSET),
         rollout=Quorum(speaks="tls"),
         tls=TLS,
         reload=Reload(),
@@ -146,8 +147,8 @@ service = Service(
         names=("ovn-nb-db-server", "ovn-sb-db-server", "ovn-northd", "ovn-controller"),
     ),
     containers=(
-        _database("nb", "OVN_Northbound"),
-        _database("sb", "OVN_Southbound"),
+        _database("nb", "OVN_Northbound", NORTHBOUND_PORT),
+        _database("sb", "OVN_Southbound", SOUTHBOUND_PORT),
         Container(
             name="ovn-northd",
             role="control",

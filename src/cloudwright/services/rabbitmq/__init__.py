@@ -26,6 +26,8 @@ from cloudwright.model.secrets import RabbitHash, Secret
 from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
 
 DISTRIBUTION_PORT = 25672
+MAPPER_PORT = 4369
+"""Erlang's own choice: there its port mapper says where the distribution is."""
 DATA = "/var/lib/rabbitmq"
 NAMES = f"{DATA}/inetrc"  # written by the agent
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
@@ -193,6 +195,7 @@ service = Service(
             volumes=(Volume(name="rabbitmq", path=DATA),),
             permissions=(Permission(path=DATA, owner="rabbitmq:rabbitmq", mode="0750"),),
             health=TcpHealth(port=QUEUE_PORT),
+            listens=lambda at: at.here(MAPPER_PORT, DISTRIBUTION_PORT, QUEUE_AGENT_PORT),
             rollout=Quorum(
                 may_leave=("rabbitmq-diagnostics", "check_if_node_is_quorum_critical"),
                 speaks="tls, agents",
