@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudwright.engine.fake import FakeEngine
-from cloudwright.errors import Unreachable
+from cloudwright.errors import Missing, Unreachable
 from cloudwright.execute.host.fleet import open_fleet
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site, Ssh
 from tests.contract import sshd
@@ -75,6 +75,21 @@ def test_nobody_left_is_an_error(server: sshd.Sshd, whole: bool) -> None:
         with pytest.raises(Unreachable, match="2 hosts cannot be used"):
             async with open_fleet(cloud, server.directory, whole=whole):
                 pass
+
+    asyncio.run(story())
+
+
+def test_who_looks_at_all_loses_those_that_cannot_be_used(server: sshd.Sshd) -> None:
+    async def none(host: object) -> FakeEngine:
+        raise Missing("no container engine answers")
+
+    async def story() -> None:
+        cloud = cloud_of(server, {"one": server.port, "two": sshd.free_port()})
+        away: dict[str, type] = {"two": Unreachable}
+        for find, lost in ((fake, away), (none, away | {"one": Missing})):
+            async with open_fleet(cloud, server.directory, unfit=True, find_engine=find) as fleet:
+                assert {name: type(error) for name, error in fleet.lost.items()} == lost
+                assert set(fleet.members) == {"one", "two"} - set(lost)
 
     asyncio.run(story())
 

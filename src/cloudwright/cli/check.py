@@ -24,7 +24,8 @@ def check(path: Path, hosts: bool) -> int:
     With --hosts also log in to each host and look at what stands in the way: engine and its
     quirks, cores, memory, disk, clock skew, ports in use, kernel features, whether KVM really
     runs a guest, and the round trip between voters: fine, warned of, or too long for synchronous
-    replication. Exits 2 for a wrong file, 4 for a host that cannot do its part.
+    replication. A host that cannot be used is one more row, and the others are looked at all the
+    same. Exits 2 for a wrong file, 4 for a host that cannot do its part.
     """
     from cloudwright.execute.session import read_with_warnings
     from cloudwright.services import SERVICES
@@ -44,8 +45,9 @@ async def _check_hosts(path: Path) -> int:
     from cloudwright.model.renewal import first_to_end, latest
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES) as session:
-        world, blueprint = await session.world(), await session.blueprint()
+    async with open_session(path, SERVICES, unfit=True) as session:
+        world = await session.world()
+        blueprint = session.blueprint_of_all(world)
         findings = await preflight(session.fleet, session.cloud, world, blueprint)
         last = latest(session.vault.certificates())
         used = {s.lineage for s in blueprint.secrets.values()} & last.keys()

@@ -26,6 +26,7 @@ from cloudwright.execute.secrets.vault import Vault
 from cloudwright.images.release import known_releases
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
+from cloudwright.model.facts import Facts
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Overrides, load_overrides
 from cloudwright.model.renewal import generations
@@ -92,6 +93,12 @@ class Session:
         return make_blueprint(
             self.cloud, self.services, await self.world(), self.overrides, self.schemas.of
         )
+
+    def blueprint_of_all(self, world: World) -> Blueprint:
+        """All that must exist, on hosts that are not in `world` too: of these nothing is known."""
+        unknown = {host.name: Facts(host=host.name) for host in self.cloud.hosts}
+        whole = replace(world, facts={**unknown, **world.facts})
+        return make_blueprint(self.cloud, self.services, whole, self.overrides, self.schemas.of)
 
     async def plan(self) -> tuple[Blueprint, Observed, Plan]:
         """All that must exist, what was found, and what is missing or wrong."""
@@ -168,11 +175,13 @@ async def open_session(
     services: Sequence[Service],
     *,
     whole: bool = True,
+    unfit: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Session]:
     """Load the cloud and connect to every host at once; Unreachable names each that failed.
 
-    Without `whole` those that cannot be reached are in the fleet's `lost`, unless all are.
+    Without `whole` those that cannot be reached are in the fleet's `lost`, unless all are; with
+    `unfit` all that cannot be used, for whatever reason.
     `clock` says how old certificates are.
     """
     path = path.resolve()
@@ -181,7 +190,7 @@ async def open_session(
     # A process of its own: it works while the hosts are reached.
     images = asyncio.create_task(local_image_ids(cloud.images.prefix))
     try:
-        async with open_fleet(cloud, state / "lab", whole=whole) as fleet:
+        async with open_fleet(cloud, state / "lab", whole=whole, unfit=unfit) as fleet:
             yield Session(
                 path=path,
                 cloud=cloud,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cloudwright.engine.api import Engine
 from cloudwright.engine.http import connect_engine
-from cloudwright.errors import CloudError, Missing, Unreachable
+from cloudwright.errors import CloudError, HostError, Missing, Unreachable
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.cloud import Host as CloudHost
 from cloudwright.transport.host import Host
@@ -70,21 +70,28 @@ FindEngine = Callable[[Host], Awaitable[Engine]]
 
 @asynccontextmanager
 async def open_fleet(
-    cloud: Cloud, lab: Path, *, whole: bool = True, find_engine: FindEngine = connect_engine
+    cloud: Cloud,
+    lab: Path,
+    *,
+    whole: bool = True,
+    unfit: bool = False,
+    find_engine: FindEngine = connect_engine,
 ) -> AsyncIterator[Fleet]:
     """Connect to every host side by side.
 
     Raises the one error when one host failed, else Unreachable with the error of each; without
-    `whole` only when no host can be reached, or one that can is not fit.
+    `whole` only when no host can be reached, or one that can is not fit. With `unfit` neither is
+    a reason: each host that cannot be used is lost, and so may all be.
     """
     results = await asyncio.gather(
         *(_connect(host, cloud, lab, find_engine) for host in cloud.hosts), return_exceptions=True
     )
     members = {m.host.name: m for m in results if isinstance(m, Member)}
+    left_out = HostError if unfit else Unreachable
     lost = {
         host.name: error
         for host, error in zip(cloud.hosts, results, strict=True)
-        if isinstance(error, Unreachable) and members and not whole
+        if isinstance(error, left_out) and (unfit or (members and not whole))
     }
     errors = [r for r in results if isinstance(r, BaseException)]
     try:

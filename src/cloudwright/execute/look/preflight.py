@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudwright.engine.quirks import ENGINES
+from cloudwright.errors import CloudError
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS, Condition, look, taken
 from cloudwright.execute.look.round_trips import Trips, measure
@@ -19,7 +20,7 @@ from cloudwright.plan.steps import RunContainer
 
 GIB = 1024**3
 MIN_CORES = 2
-MIN_MEMORY = {"control": 6 * GIB, "network": GIB, "compute": 2 * GIB}
+MIN_MEMORY = {"control": 6 * GIB, "network": GIB, "compute": 2 * GIB, "witness": GIB}
 """Bytes that each role takes; a host with several needs the largest, plus room for instances."""
 MIN_DISK = 10 * GIB
 
@@ -44,7 +45,10 @@ class HostFinding:
 async def preflight(
     fleet: Fleet, cloud: Cloud, world: World, blueprint: Blueprint
 ) -> tuple[HostFinding, ...]:
-    """Every finding of every host, in the file's order, then of what is between; reads only."""
+    """Every finding of every host, in the file's order, then of what is between; reads only.
+
+    Of a host that is lost there is one: why.
+    """
     hosts = asyncio.gather(*(_host(fleet, cloud, host, world, blueprint) for host in cloud.hosts))
     trips, parts = await asyncio.gather(measure(fleet, cloud), hosts)
     return (*(finding for part in parts for finding in part), *check_round_trips(trips))
@@ -53,6 +57,8 @@ async def preflight(
 async def _host(
     fleet: Fleet, cloud: Cloud, host: Host, world: World, blueprint: Blueprint
 ) -> tuple[HostFinding, ...]:
+    if host.name in fleet.lost:
+        return (lost(host, fleet.lost[host.name]),)
     facts = world.facts[host.name]
     condition, units = await asyncio.gather(look(fleet, host, blueprint), _units(fleet, host.name))
     return (
@@ -62,6 +68,18 @@ async def _host(
         *check_choices(cloud, host, facts),
         *check_images(host, world, blueprint),
         *check_ports(host, blueprint, condition),
+    )
+
+
+def lost(host: Host, error: CloudError) -> HostFinding:
+    """That nothing else can be said of a host; the cause is the last that it, or SSH, said."""
+    *_, cause = ("", *error.why.splitlines())
+    return HostFinding(
+        host=host.name,
+        subject="reached",
+        severity="error",
+        text=f"{error.what}: {cause}" if cause else error.what,
+        hint=error.hint,
     )
 
 
@@ -174,6 +192,8 @@ def check_choices(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFindin
     )
     if "compute" in host.roles:
         yield _virtualisation(cloud, host, facts)
+    if not host.has("network+compute"):
+        return  # no switch
     path = datapath(cloud, facts)
     impossible = path == "kernel" and not facts.kernel_ovs
     yield HostFinding(

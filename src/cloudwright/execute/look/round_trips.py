@@ -31,9 +31,9 @@ Trips = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 
 async def measure(fleet: Fleet, cloud: Cloud) -> Trips:
-    """The round trips of every pair of voters, each pair once: all hosts at a time, one command
-    on each, about a second."""
-    voters = cloud.hosts_with(VOTERS)
+    """The round trips of every pair of voters that were reached, each pair once: all hosts at a
+    time, one command on each, about a second."""
+    voters = [host for host in cloud.hosts_with(VOTERS) if host.name in fleet.members]
     asked = [(host, voters[index + 1 :]) for index, host in enumerate(voters[:-1])]
     answers = await asyncio.gather(*(_ask(fleet, host, others) for host, others in asked))
     return {host.name: answer for (host, _), answer in zip(asked, answers, strict=True)}
