@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cloudwright.errors import CloudError, StepFailed
 from cloudwright.execute.central.access import write_private
+from cloudwright.services.neutron import METADATA_AGENT
 from cloudwright.transport.host import Host
 from cloudwright.transport.lean_ssh import asyncssh
 
@@ -130,8 +131,8 @@ async def run_over_ssh(
                 raise StepFailed(
                     f"no SSH to {login.address} within {SSH_SECONDS} s",
                     why=why,
-                    hint="the key comes by the metadata service: `cloudwright logs "
-                    "neutron-ovn-metadata-agent`",
+                    hint=f"the key comes by the metadata service: `cloudwright logs "
+                    f"{METADATA_AGENT}`",
                 ) from err
             if why != told:
                 waits(why)

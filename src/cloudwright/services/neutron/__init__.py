@@ -30,6 +30,8 @@ from cloudwright.services.neutron.conf import (
 )
 
 CONFIG_FILES = f"--config-file {CONF} --config-file {ML2_CONF}"
+METADATA_AGENT = "neutron-ovn-agent"
+"""The container that gives an instance its metadata, on the instance's own host."""
 METADATA_SOCKET = "/var/lib/neutron/metadata_proxy"
 
 service = Service(
@@ -105,7 +107,7 @@ service = Service(
             needs=("@neutron-api",),
         ),
         Container(
-            name="neutron-ovn-agent",
+            name=METADATA_AGENT,
             role="compute",
             command="bash /etc/cloudwright/start.sh",
             files=agent_files,
