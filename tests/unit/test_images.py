@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from cloudwright.declare.image import Image, Schema
 from cloudwright.errors import Missing
+from cloudwright.execute.images.build import debian_of
 from cloudwright.execute.images.debian import Apt
 from cloudwright.execute.images.settings import apt_conf, lay_out, python_index
 from cloudwright.images.extend_start import images_of
@@ -179,6 +181,15 @@ def test_what_a_build_sees_is_private_to_root(tmp_path: Path) -> None:
     for name in ("apt.conf", "sources.list", "auth.conf", "index.env", "ca.pem"):
         assert (folder / name).stat().st_mode & 0o077 == 0
     assert (folder / "sources.list").read_text().startswith("deb https://me:word@deb.example/ tr")
+
+
+def test_the_first_image_is_of_the_releases_debian() -> None:
+    release = replace(RELEASE, debian="forky")
+    apt = Apt(mirror="https://deb.example/debian", options=())
+    words = shlex.split(debian_of(release, apt))
+    assert words[0] == "mmdebstrap"
+    assert words[-3:] == ["forky", "$target", "https://deb.example/debian"]
+    assert "trixie" not in " ".join(words)
 
 
 def test_apt_keeps_the_machines_options() -> None:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cloudwright.errors import Missing
-from cloudwright.execute.images.debian import find_apt, mmdebstrap
+from cloudwright.execute.images.debian import SUITE, find_apt, mmdebstrap
 from cloudwright.transport.host import Host
 
 PACKAGES = (
@@ -69,7 +69,9 @@ async def ensure_image(
     await machine.run(
         _build(
             tag,
-            mmdebstrap(await find_apt(machine), packages=(*PACKAGES, *more), hooks=_hooks()),
+            mmdebstrap(
+                await find_apt(machine), suite=SUITE, packages=(*PACKAGES, *more), hooks=_hooks()
+            ),
         ),
         timeout=_SECONDS,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cloudwright.declare.image import Image
 from cloudwright.errors import Missing
-from cloudwright.execute.images.debian import find_apt, mmdebstrap
+from cloudwright.execute.images.debian import Apt, find_apt, mmdebstrap
 from cloudwright.execute.images.settings import (
     MOUNT,
     PythonIndex,
@@ -220,12 +220,17 @@ def _kept() -> tuple[tuple[Path, str], ...]:
     return (cache / "archives", f"{MOUNT}/archives"), (cache / "uv", f"{MOUNT}/uv-cache")
 
 
+def debian_of(release: Release, apt: Apt) -> str:
+    """The command that makes the tree of the first image, of the Debian that the release names."""
+    return mmdebstrap(apt, suite=release.debian, packages=DEBIAN_PACKAGES)
+
+
 async def _make_debian(work: _Work) -> None:
     began = time.monotonic()
     tag = scaffold_reference(work.release, work.prefix)
     apt = await find_apt(LocalHost())
     tree = work.folder.parent / "debian.tar"
-    script = mmdebstrap(apt, packages=DEBIAN_PACKAGES, hooks=())
+    script = debian_of(work.release, apt)
     await call(
         ("sh", "-ec", script), log=work.logs / "debian.log", environment={"target": str(tree)}
     )

@@ -16,6 +16,10 @@ _OPTIONS = re.compile(
 _SUITES = re.compile(r"^(bookworm|trixie|forky|sid|stable|testing|unstable|oldstable)$")
 
 
+SUITE = "trixie"
+"""What lab hosts and the guest are made of; container images are made of their release's."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Apt:
     """This machine's way to a Debian archive: proxy, private CA and all."""
@@ -48,9 +52,14 @@ async def find_apt(machine: Host) -> Apt:
 
 
 def mmdebstrap(
-    apt: Apt, *, packages: tuple[str, ...], hooks: tuple[str, ...] = (), variant: str = "minbase"
+    apt: Apt,
+    *,
+    suite: str,
+    packages: tuple[str, ...],
+    hooks: tuple[str, ...] = (),
+    variant: str = "minbase",
 ) -> str:
-    """The command that makes a Debian 13 tree at `$target`, a shell variable.
+    """The command that makes a tree of Debian's `suite` at `$target`, a shell variable.
 
     A `$target` that ends in `.tar` becomes a tar file, any other a directory. `hooks` run in this
     machine's shell after the packages are in, with the tree as `$1`. `variant` is mmdebstrap's:
@@ -72,7 +81,7 @@ def mmdebstrap(
         *(f'--aptopt={name} "{value}"' for name, value in apt.options),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in trimmed),
         *(f"--customize-hook={hook}" for hook in (*hooks, clean)),
-        "trixie",
+        suite,
     ]
     return f'{shlex.join(words)} "$target" {shlex.quote(apt.mirror)}'
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cloudwright.errors import Missing
-from cloudwright.execute.images.debian import find_apt, mmdebstrap
+from cloudwright.execute.images.debian import SUITE, find_apt, mmdebstrap
 from cloudwright.execute.sample import guest_tree
 from cloudwright.execute.sample.sample import Disk, read_disk
 from cloudwright.execute.sample.smoke import Guest
@@ -64,7 +64,7 @@ async def make_guest(machine: Host, cache: Path, tell: Callable[[str], None]) ->
         scratch = Path(folder)
         tree = scratch / "tree"
         command = mmdebstrap(
-            await find_apt(machine), packages=guest_tree.PACKAGES, variant="extract"
+            await find_apt(machine), suite=SUITE, packages=guest_tree.PACKAGES, variant="extract"
         )
         await machine.run(f"target={tree}; {command}", timeout=_SECONDS)
         (scratch / "kernel").write_bytes(guest_tree.kernel(tree))
