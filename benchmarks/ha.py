@@ -40,6 +40,7 @@ DRILLS = (
     "partition a b w",
     "kill-service mariadb",
     "freeze-service mariadb",
+    "full-disk ctl-b",
     "cold-start",
 )
 PASSED = (0, 10)
@@ -62,7 +63,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cloudwright-bench-") as folder:
         directory = Path(folder)
         shutil.copy(ROOT / "examples" / "two-sites.yaml", directory / "cloud.yaml")
-        tool(directory, "lab", "up")
+        tool(directory, "lab", "up", "--disk", "16")  # GiB, so that one host's can be filled
         try:
             print(table(applied(directory)), flush=True)
             print(f"memory of the lab: {lab_memory():.2f} GiB (goal 12)")

@@ -25,12 +25,14 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     directory.mkdir(parents=True, exist_ok=True)
     tool = Tool(directory, name="two-sites")
     tool.cloud.write_text(EXAMPLE.read_text().replace("10.66.", NETWORK))
+    disk: tuple[str, ...] = ()
     if not tool.state.exists():
         remove_labs_in(f"{NETWORK}0.")
+        disk = ("--disk", "16")  # GiB; so that one host's can be filled
     tool.run("doctor", "--fix")
     tool.run("images", "build")
     try:
-        tool.run("lab", "up")
+        tool.run("lab", "up", *disk)
         tool.run("apply", "--yes")
         yield tool
     finally:

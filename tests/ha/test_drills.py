@@ -58,6 +58,7 @@ def test_a_site_is_lost(two_sites: Tool) -> None:
         ("kill-service", "rabbitmq"),
         ("kill-service", "haproxy"),
         ("freeze-service", "mariadb"),
+        ("full-disk", "ctl-b"),
         ("cold-start",),
     ],
     ids=" ".join,

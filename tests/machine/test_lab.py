@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from cloudwright.errors import HostError
-from cloudwright.lab import verbs
+from cloudwright.execute.drill.disk import fill_directory
+from cloudwright.lab import disks, verbs
 from cloudwright.lab.spec import LabSpec, spec_of
 from cloudwright.model.load import load
+from cloudwright.transport.host import Host
 from cloudwright.transport.local import LocalHost
 from cloudwright.transport.ssh import SshAddress, connect_ssh
 from tests.leftovers import remove_labs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
+FITS = "head -c 65536 /dev/zero 2>/dev/null >/var/lib/containers/try && echo fits || echo full"
 EMPTY_IMAGE = "localhost/cloudwright-test/shell:latest"
 
 
@@ -32,7 +36,15 @@ class Lab:
         return asyncio.run(verbs.up(LocalHost(), self.spec, print))
 
     def run(self, command: str) -> str:
-        """What a command prints on the only host, over SSH with its key verified."""
+        """What a command prints on the only host."""
+
+        async def work(host: Host) -> str:
+            return (await host.run(command, timeout=60)).stdout
+
+        return self.do(work)
+
+    def do(self, work: Callable[[Host], Awaitable[str]]) -> str:
+        """What is done with the only host, over SSH with its key verified."""
 
         async def whole() -> str:
             host = self.spec.hosts[0]
@@ -42,7 +54,7 @@ class Lab:
             )
             connection = await connect_ssh(host.name, address)
             try:
-                return (await connection.run(command, timeout=60)).stdout
+                return await work(connection)
             finally:
                 await connection.close()
 
@@ -52,6 +64,11 @@ class Lab:
 def here(command: str) -> str:
     done = subprocess.run(command, shell=True, text=True, capture_output=True, check=False)
     return done.stdout
+
+
+async def filled(host: Host) -> str:
+    await fill_directory(host, "/var/lib/containers")
+    return ""
 
 
 def left_over(lab: Lab) -> str:
@@ -151,6 +168,34 @@ def test_a_host_that_lost_power_comes_back_with_its_disk(lab: Lab, shared_image:
     running = "for i in $(seq 100); do podman ps --format '{{.Names}}' | grep . && break; done"
     assert lab.run(running).split() == ["always"]
     lab.run("podman rm -f -t 0 always never")
+
+
+def test_a_host_with_a_disk_of_its_own_is_full_alone(lab: Lab, tmp_path: Path) -> None:
+    assert not asyncio.run(disks.is_own(LocalHost(), lab.spec.hosts[0]))
+    with pytest.raises(HostError, match="a part of this machine's"):
+        asyncio.run(verbs.up(LocalHost(), lab.spec, print, disk=4))
+
+    file = tmp_path / "cloud.yaml"
+    text = EXAMPLE.read_text().replace("10.64.", "10.78.")
+    file.write_text(text.replace("name: aio", "name: lab-disk"))
+    own = Lab(spec_of(load(file), file))
+    remove_labs_in("10.78.0.")
+    try:
+        asyncio.run(verbs.up(LocalHost(), own.spec, print, disk=4))
+        assert asyncio.run(disks.is_own(LocalHost(), own.spec.hosts[0]))
+        before = shutil.disk_usage(own.spec.directory).free
+        own.run("echo kept >/etc/cloudwright/kept")
+        own.do(filled)
+        assert own.run(FITS) == "full\n"
+        assert before - shutil.disk_usage(own.spec.directory).free < 1024**3
+        asyncio.run(verbs.kill(LocalHost(), own.spec, ("aio",)))
+        asyncio.run(verbs.boot(LocalHost(), own.spec, ("aio",)))
+        assert own.run(FITS) == "fits\n"
+        assert own.run("cat /etc/cloudwright/kept") == "kept\n"
+    finally:
+        asyncio.run(verbs.down(LocalHost(), own.spec, data=True))
+    assert left_over(own) == ""
+    assert not (own.spec.directory / "disks").exists()
 
 
 def test_the_networks_of_a_lab_are_not_taken_twice(lab: Lab, tmp_path: Path) -> None:

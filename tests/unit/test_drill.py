@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudwright.errors import InvalidCloud
+from cloudwright.execute.drill.program.sampler import note
 from cloudwright.model.load import load
 from cloudwright.operations.drill.analysis import Figures, figures, longest_gap, percentile
 from cloudwright.operations.drill.injury import (
@@ -20,6 +21,7 @@ from cloudwright.operations.drill.injury import (
     cold_start,
     cut,
     failure_of,
+    fill_disk,
     freeze_container,
     kill_container,
     lose_host,
@@ -232,14 +234,25 @@ def test_an_injury_is_a_failure_of_what_if() -> None:
     for hurt in (kill_container, freeze_container):
         one = hurt(TWO, "mariadb", "ctl-a")
         assert forecast(TWO, SERVICES, failure_of(TWO, one)).survives
+    full = failure_of(TWO, fill_disk(TWO, "ctl-b"))
+    assert full == failure_of(TWO, lose_host(TWO, "ctl-b"))
     for wrong in (
         lambda: lose_site(TWO, "c"),
         lambda: cut(TWO, ("a", "a")),
         lambda: kill_container(TWO, "mariadb", "nowhere"),
         lambda: freeze_container(TWO, "mariadb", "nowhere"),
+        lambda: fill_disk(TWO, "nowhere"),
     ):
         with pytest.raises(InvalidCloud):
             wrong()
+
+
+def test_what_a_sampler_has_no_space_for_is_noted_later(tmp_path: Path) -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        left = note(full, b"one\n")
+    with open(tmp_path / "notes", "wb", buffering=0) as file:
+        assert note(file, left + b"two\n") == b""
+    assert (tmp_path / "notes").read_text() == "one\ntwo\n"
 
 
 def test_the_picture_is_one_that_a_reader_without_eyes_can_use() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cloudwright.errors import InvalidCloud
 from cloudwright.lab.containers import create_command, digest_in
+from cloudwright.lab.disks import make_command
 from cloudwright.lab.host_image import image_tag
 from cloudwright.lab.spec import LabSpec, spec_of
 from cloudwright.model.cloud import Cloud
@@ -117,6 +118,19 @@ def test_a_container_is_known_by_a_digest_of_how_it_is_made() -> None:
         create_command(spec, moved, image="image:1", store="/store"),
     ):
         assert digest_in(one) != digest_in(other)
+
+
+def test_a_disk_of_its_own_is_a_file_beside_the_keys_of_the_lab() -> None:
+    spec = spec_of(aio(), AIO)
+    host = spec.hosts[0]
+    made = make_command(spec, host, 16).split(" && ")
+    file = spec.directory / "disks" / "aio.ext4"
+    assert f"truncate --size=16G {file}" in made
+    assert f"mkfs.ext4 -q -F {file}" in made
+    assert made[-1].endswith(f"--opt=device={file} {host.container}")
+    assert f"--volume={host.container}:/var/lib/containers" in create_command(
+        spec, host, image="image:1", store=""
+    )
 
 
 def test_the_image_is_named_after_its_recipe() -> None:

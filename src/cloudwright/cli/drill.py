@@ -119,6 +119,22 @@ def freeze_service(path: Path, container: str, host: str | None, **options: obje
     return _run(path, chosen, options)
 
 
+@drill.command("full-disk")
+@click.argument("host", required=False)
+@_options
+def full_disk(path: Path, host: str | None, **options: object) -> int:
+    """Leave no space on the disk of HOST [the first controller] that holds containers' volumes.
+
+    In a lab only where hosts have disks of their own (`lab up --disk`).
+    """
+    from cloudwright.operations.drill import injury
+
+    def chosen(cloud: Cloud) -> Injury:
+        return injury.fill_disk(cloud, host or cloud.hosts_with("control")[0].name)
+
+    return _run(path, chosen, options)
+
+
 def _run(path: Path, choose: Callable[[Cloud], Injury], options: dict[str, object]) -> int:
     from cloudwright.cli.drill_run import run_drill
     from cloudwright.lab.injector import has_lab

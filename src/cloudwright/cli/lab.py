@@ -31,16 +31,24 @@ def lab() -> None:
     default=None,
     help="Whether hosts start without this machine's container images, as real ones do.",
 )
+@click.option(
+    "--disk",
+    type=click.IntRange(min=1),
+    metavar="GIB",
+    help="Give each host a disk of its own, of so many GiB.",
+)
 @with_cloud
-def up(path: Path, own_store: bool | None) -> None:
+def up(path: Path, own_store: bool | None, disk: int | None) -> None:
     """Make or mend the hosts that CLOUD names; what is well is left alone.
 
     Hosts share this machine's container images, so that nothing is copied, unless --own-store.
+    They also share its disk, unless --disk: then each one's is a file that takes as much space as
+    is written to it, and `drill full-disk` fills that alone.
     """
     from cloudwright.lab import verbs
 
     async def work(machine: Host, spec: LabSpec) -> None:
-        started = await verbs.up(machine, spec, click.echo, own_store=own_store)
+        started = await verbs.up(machine, spec, click.echo, own_store=own_store, disk=disk)
         click.echo(f"{len(spec.hosts)} lab hosts are up, {len(started)} of them started now")
 
     in_lab(path, work)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudwright.errors import CloudError
-from cloudwright.lab import containers, verbs
+from cloudwright.lab import containers, disks, verbs
 from cloudwright.lab.spec import LabSpec, spec_of
 from cloudwright.model.cloud import Cloud
 from cloudwright.transport.host import Host
@@ -36,6 +36,10 @@ class LabInjector:
     async def join(self, sites: Sequence[str]) -> None:
         """Plug them in again."""
         await verbs.join(self.machine, self.spec, sites)
+
+    async def has_own_disk(self, host: str) -> bool:
+        """Only where it was asked for: else it is a directory of this machine's."""
+        return await disks.is_own(self.machine, self.spec.host(host))
 
 
 async def has_lab(cloud: Cloud, file: Path) -> bool:

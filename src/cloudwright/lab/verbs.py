@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloudwright.errors import Locked, Missing
-from cloudwright.lab import containers, cuts, segments
+from cloudwright.lab import containers, cuts, disks, segments
 from cloudwright.lab.containers import Found, State
 from cloudwright.lab.host_image import ensure_image
 from cloudwright.lab.keys import make_keys
@@ -36,22 +36,24 @@ class HostStatus:
 
 
 async def up(
-    machine: Host, spec: LabSpec, tell: Tell, *, own_store: bool | None = None
+    machine: Host,
+    spec: LabSpec,
+    tell: Tell,
+    *,
+    own_store: bool | None = None,
+    disk: int | None = None,
 ) -> tuple[str, ...]:
     """Make or mend the lab; return the hosts that were started. What is well is left alone.
 
     With `own_store` the hosts do not see this machine's container images; None leaves it at what
-    the lab was made with, and a lab that is `down` forgets it.
+    the lab was made with, and a lab that is `down` forgets it. With `disk` each host has one of
+    its own, of so many GiB.
 
     Returns when every host answers over SSH and its container engine is ready. Raises HostError
     when a network is taken or a tool is missing, Locked when another `lab` command runs.
     """
     with _lock(spec):
-        _check_root()
-        image = await ensure_image(machine, tell)
-        make_keys(spec)
-        _choose_store(spec, own_store)
-        await segments.make_segments(machine, spec)
+        image = await _prepare(machine, spec, tell, own_store=own_store, disk=disk)
         store, there, plugged = await asyncio.gather(
             _store(machine, spec),
             containers.found(machine, spec.id),
@@ -99,6 +101,8 @@ async def down(machine: Host, spec: LabSpec, *, data: bool = False) -> None:
     """
     with _lock(spec):
         await containers.remove(machine, spec.id, data=data)
+        if data:
+            disks.remove_disks(spec)
         (spec.directory / OWN_STORE).unlink(missing_ok=True)
         await segments.remove_devices(machine, spec.id)
 
@@ -145,6 +149,20 @@ async def join(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
     uplinks = await segments.uplinks(machine, spec)
     pairs = cuts.pairs_cut(uplinks) - cuts.meant(sites, tuple(uplinks))
     await segments.set_uplinks(machine, spec, cuts.uplinks_for(pairs, tuple(uplinks)))
+
+
+async def _prepare(
+    machine: Host, spec: LabSpec, tell: Tell, *, own_store: bool | None, disk: int | None
+) -> str:
+    """Make all that hosts need before they have power; returns their image."""
+    _check_root()
+    image = await ensure_image(machine, tell)
+    make_keys(spec)
+    _choose_store(spec, own_store)
+    if disk:
+        await disks.make_disks(machine, spec, disk)
+    await segments.make_segments(machine, spec)
+    return image
 
 
 def _choose_store(spec: LabSpec, own: bool | None) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from cloudwright.errors import CloudError, HostError, Missing
+from cloudwright.execute.drill.disk import fill, free
 from cloudwright.execute.host.fleet import Fleet, open_fleet
 from cloudwright.model.cloud import Cloud
 from cloudwright.operations.drill.injury import (
     Cut,
+    FillDisk,
     FreezeContainer,
     Injury,
     KillContainer,
@@ -42,6 +44,10 @@ class Injector(Protocol):
 
     async def join(self, sites: Sequence[str]) -> None:
         """Mend them."""
+        ...
+
+    async def has_own_disk(self, host: str) -> bool:
+        """Whether the disk of `host` is its alone, so that nobody else runs out of space."""
         ...
 
 
@@ -86,6 +92,11 @@ class OverSsh:
     async def join(self, sites: Sequence[str]) -> None:
         """Nothing was cut."""
 
+    async def has_own_disk(self, host: str) -> bool:
+        """Not one that is itself a container, as a lab's that was made from another directory."""
+        root = await self.fleet.host(host).run("stat -f -c %T /")
+        return root.stdout.strip() != "overlayfs"
+
 
 async def injure(fleet: Fleet, injector: Injector, injury: Injury) -> None:
     """Make the failure, and return when it is there."""
@@ -98,6 +109,14 @@ async def injure(fleet: Fleet, injector: Injector, injury: Injury) -> None:
             await _signal(fleet, host, container, "kill -KILL {}")
         case FreezeContainer(container=container, host=host):
             await _signal(fleet, host, container, ALL_INSIDE.format("STOP", "{}"))
+        case FillDisk(host=host):
+            if not await injector.has_own_disk(host):
+                raise HostError(
+                    "the disk of this host is also its machine's, and is not filled",
+                    where=host,
+                    hint="hosts of a lab that `cloudwright lab up --disk` makes have their own",
+                )
+            await fill(fleet, host)
 
 
 async def mend(fleet: Fleet, injector: Injector, injury: Injury) -> None:
@@ -111,6 +130,8 @@ async def mend(fleet: Fleet, injector: Injector, injury: Injury) -> None:
             pass
         case FreezeContainer(container=container, host=host):
             await _signal(fleet, host, container, ALL_INSIDE.format("CONT", "{}"))
+        case FillDisk(host=host):
+            await free(fleet.host(host))
 
 
 async def _signal(fleet: Fleet, host: str, container: str, command: str) -> None:

@@ -44,7 +44,15 @@ class FreezeContainer:
     host: str
 
 
-Injury = LoseHosts | Cut | KillContainer | FreezeContainer
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FillDisk:
+    """The space on the disk that holds the volumes of one host's containers, all of it."""
+
+    label: str
+    host: str
+
+
+Injury = LoseHosts | Cut | KillContainer | FreezeContainer | FillDisk
 
 
 def lose_site(cloud: Cloud, site: str) -> LoseHosts:
@@ -83,15 +91,23 @@ def freeze_container(cloud: Cloud, container: str, host: str) -> FreezeContainer
     return FreezeContainer(label=label, container=container, host=host)
 
 
+def fill_disk(cloud: Cloud, host: str) -> FillDisk:
+    """A disk without space; InvalidCloud for a host that is not there."""
+    _must_be_there(cloud, host)
+    return FillDisk(label=f"full-disk {host}", host=host)
+
+
 def failure_of(cloud: Cloud, injury: Injury) -> Failure:
     """The same failure as `what-if` has it: what is lost is lost until somebody repairs it.
 
     The death of a process loses nothing: the host's engine starts it again. Nor does one that
-    hangs: the others go on without it.
+    hangs: the others go on without it. A host that can write nothing is as good as lost.
     """
     match injury:
         case LoseHosts(hosts=hosts):
             return lose(cloud, tuple(f"host:{host}" for host in hosts))
+        case FillDisk(host=host):
+            return lose(cloud, (f"host:{host}",))
         case Cut(sites=sites):
             return partition(cloud, _sides(cloud, sites))
         case KillContainer(label=label) | FreezeContainer(label=label):

@@ -3,11 +3,13 @@
 Runs inside the member's container and goes on by itself: who watches may be cut off from it. The
 first line of its standard input is the password; its arguments are the host's name, the database,
 the user, the file of its notes, and for how many seconds to go on. A line of the notes: begin and
-end (seconds since 1970), the row's number, 1 if the row was taken, the view.
+end (seconds since 1970), the row's number, 1 if the row was taken, the view. What has no space on
+the disk is noted when there is some again.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -29,8 +31,8 @@ def main() -> None:
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     last = time.time() + float(seconds)
-    number, connection = 0, None
-    with open(notes, "w", buffering=1) as file:
+    number, connection, unnoted = 0, None, b""
+    with open(notes, "wb", buffering=0) as file:
         while time.time() < last and os.path.exists(notes):
             number += 1
             began = time.time()
@@ -55,8 +57,17 @@ def main() -> None:
             # One that changed meanwhile says nothing of who agreed to the row.
             same = taken and view_or_nothing(connection) == before
             known = before if same else ""
-            file.write(f"{began:.3f} {ended:.3f} {number} {int(taken)} {known}\n")
+            line = f"{began:.3f} {ended:.3f} {number} {int(taken)} {known}\n"
+            unnoted = note(file, unnoted + line.encode())
             time.sleep(max(0.0, EVERY_SECONDS - (time.time() - began)))
+
+
+def note(file: io.FileIO, text: bytes) -> bytes:
+    """Write it down; what had no space is returned."""
+    try:
+        return text[file.write(text) or 0 :]
+    except OSError:
+        return text
 
 
 def view(connection: pymysql.Connection) -> str:
