@@ -315,23 +315,25 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
     clusters.write("ctl-b", 402, settling=True)
     clusters.tool.run("lab", "kill", "site:b", "site:w")
-    clusters.tool.run("lab", "boot", "site:a")
+    clusters.tool.run("lab", "boot", "site:a", "site:w")
     waits = "podman logs mariadb 2>&1 | grep -o 'waits: .*' | tail -1"
     eventually(
         lambda: "ctl-b must say what it holds" in clusters.on("ctl-a", waits, check=False),
         seconds=SECONDS,
         what="the first member back to wait for the other",
     )
-    words = ("recover", "--without", "ctl-b", "--wait", str(SECONDS))
-    assert "nobody was told" in clusters.tool.run(*words, "--statement", "ctl-a is dead", status=2)
+    words = ("recover", "--without", "site:b", "--wait", str(SECONDS))
+    assert "nobody was told" in clusters.tool.run(*words, "--statement", "ctl-b is dead", status=2)
     assert clusters.ready("ctl-a") == []
-    said = clusters.tool.run(*words, "--statement", "ctl-b is dead")
+    said = clusters.tool.run(*words, "--statement", "site:b is dead")
     assert "ctl-a knows most of those that answer" in said
+    for cluster in ("mariadb", "rabbitmq", "ovn-nb-db", "ovn-sb-db"):
+        assert f"{cluster}: whole" in said
     eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the survivor")
     clusters.write("ctl-a", 401)
     new = clusters.history("ctl-a")
     assert new != old
-    clusters.tool.run("lab", "boot", "site:b", "site:w")
+    clusters.tool.run("lab", "boot", "site:b")
     eventually(
         lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
     )

@@ -21,8 +21,10 @@ from cloudwright.operations.failover import (
     lacking_copies,
     meant,
     to_force,
+    unsettled,
     voters,
     why_not,
+    why_wait,
 )
 from cloudwright.operations.recover import MemberState
 from cloudwright.services import SERVICES
@@ -83,6 +85,37 @@ def test_what_takes_no_writes_can_be_forced_and_says_what_is_lost() -> None:
 )
 def test_a_word_is_refused_for_what_contradicts_it(clusters: list[Cluster], why: str) -> None:
     assert why in why_not(clusters, DEAD)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "dead", "why"),
+    [
+        ([STUCK], ("cmp-a",), "cmp-a keeps no data; the members are ctl-a, ctl-b, witness"),
+        ([WHOLE], ("ctl-a",), "queue: ctl-b is part of a whole cluster"),
+        ([STUCK], ("ctl-b",), "queue: ctl-b answers, so it is not dead"),
+        ([cluster(state("ctl-a"), state("ctl-b"))], ("ctl-a",), "queue: nobody is left"),
+        # One that takes writes is told nothing, and does not keep the other waiting.
+        ([replace(WHOLE, name="first"), STUCK], ("ctl-a", "cmp-a"), ""),
+        ([cluster(state("ctl-a"), state("ctl-b", "up"))], ("ctl-a",), ""),
+    ],
+)
+def test_the_dead_are_waited_for_unless_a_cluster_that_stands_still_lacks_them(
+    clusters: list[Cluster], dead: tuple[str, ...], why: str
+) -> None:
+    assert why_wait(clusters, dead).startswith(why)
+    assert bool(why_wait(clusters, dead)) == bool(why)
+
+
+def test_a_cluster_is_settled_when_all_but_the_dead_are_part_of_a_whole_one() -> None:
+    waits = state("ctl-a", "down", waits="ctl-b must say what it holds")
+    up = state("witness", "up")
+    assert unsettled(cluster(waits, state("ctl-b", why="no answer"), up), ()) == (
+        "queue on ctl-a: ctl-b must say what it holds",
+        "queue on ctl-b: no answer",
+        "queue on witness: up, without a majority",
+    )
+    whole = [replace(one, whole=True) for one in (waits, up)]
+    assert unsettled(cluster(*whole, state("ctl-b")), ["ctl-b"]) == ()
 
 
 def test_a_failover_that_was_interrupted_is_taken_up_again() -> None:

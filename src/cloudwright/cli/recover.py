@@ -13,12 +13,21 @@ from cloudwright.cli.failover import table
 from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudwright.execute.recover.failover import Voting
+    from cloudwright.execute.session import Session
+    from cloudwright.operations.failover import Cluster
     from cloudwright.operations.recover import MemberState
+
+DATABASE = "mariadb"
+PAUSE_SECONDS = 2.0
+"""Before hosts that did not answer are tried again."""
 
 
 @click.command()
 @click.option(
-    "--without", multiple=True, metavar="HOST", help="A host that is dead, and may know more."
+    "--without", multiple=True, metavar="site:S|HOST", help="What is dead, and may know more."
 )
 @click.option("--statement", help="What would have to be typed, instead of being asked for it.")
 @click.option(
@@ -30,8 +39,8 @@ def recover(path: Path, without: tuple[str, ...], statement: str | None, wait: f
 
     After a power cut they agree by themselves who knows most, once all are back. When one never
     comes back, say so with --without: changes that only it had are lost then. That is refused
-    while a whole cluster is there, or when that host gives a sign of life. Exits 1 when the
-    database is not whole at the end.
+    while a whole cluster is there, or when that host gives a sign of life. Exits 1 when a cluster
+    is not whole at the end: the database, the queue, or one of OVN's.
     """
     return asyncio.run(_recover(path, without, statement, wait))
 
@@ -39,36 +48,77 @@ def recover(path: Path, without: tuple[str, ...], statement: str | None, wait: f
 async def _recover(
     path: Path, without: tuple[str, ...], statement: str | None, wait: float
 ) -> int:
-    from cloudwright.execute.recover.failover import Voting
-    from cloudwright.execute.recover.members import every_cluster
     from cloudwright.execute.session import open_session
-    from cloudwright.operations.failover import to_force
-    from cloudwright.operations.recover import all_up, can_go_without, meaning
+    from cloudwright.operations.failover import meant, unsettled, why_wait
     from cloudwright.services import SERVICES
-    from cloudwright.transport.local import HERE, LocalHost
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_lost(session.fleet.lost)
-        voting = Voting(
-            cloud=session.cloud, services=SERVICES, fleet=session.fleet, here=LocalHost(HERE)
-        )
-        clusters = every_cluster(session.cloud, SERVICES, session.fleet)
-        members = next(one for one in clusters if one.container.name == "mariadb")
-        looked = await voting.look()
-        found = next(one.states for one in looked if one.name == members.container.name)
-        click.echo(_table(found))
-        click.echo(table([one for one in looked if one.name != members.container.name]))
-        click.echo("\n".join(meaning(found)))
+        dead, voting = meant(session.cloud, without), _voting(session)
+        clusters = await voting.look()
+        click.echo(_shown(clusters))
         if without:
-            forced = [one.name for one in to_force(looked)]
-            database = not forced or members.container.name in forced
-            _confirm(without, statement, can_go_without(found, without) if database else "")
-            await voting.pass_on(without)
+            _confirm(without, statement, why_wait(clusters, dead))
+            await voting.pass_on(dead)
             click.echo("the others know; they go on without")
-        if not all_up([one for one in found if one.host not in without]):
-            found = await members.settle(wait, without, click.echo)
-            click.echo("\n".join(meaning(found)))
-        return 0 if all_up([one for one in found if one.host not in without]) else 1
+    if any(unsettled(cluster, dead) for cluster in clusters):
+        clusters = await _settled(path, dead, wait)
+    whole = True
+    for cluster in clusters:
+        left = unsettled(cluster, dead)
+        click.echo(
+            "\n".join(f"{line} (after {wait:.0f} s)" for line in left) or f"{cluster.name}: whole"
+        )
+        whole = whole and not left
+    return 0 if whole else 1
+
+
+async def _settled(path: Path, dead: Sequence[str], wait: float) -> tuple[Cluster, ...]:
+    """What the members say once all but `dead` are part of whole clusters, or the time is over."""
+    from cloudwright.execute.session import open_session
+    from cloudwright.operations.failover import unsettled
+    from cloudwright.services import SERVICES
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            click.echo(line)
+
+    while True:
+        async with open_session(path, SERVICES, whole=False) as session:
+            # A host that was not reached is only found by connecting again.
+            away = session.fleet.lost.keys() - set(dead)
+            seconds = 0.0 if away else deadline - loop.time()
+            found = await _voting(session).settle(dead, seconds, tell)
+        left = any(unsettled(cluster, dead) for cluster in found)
+        if not left or loop.time() > deadline:
+            return found
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _voting(session: Session) -> Voting:
+    from cloudwright.execute.recover.failover import Voting
+    from cloudwright.transport.local import HERE, LocalHost
+
+    return Voting(
+        cloud=session.cloud,
+        services=session.services,
+        fleet=session.fleet,
+        here=LocalHost(HERE),
+    )
+
+
+def _shown(clusters: Sequence[Cluster]) -> str:
+    """What each member holds, and what that means for the database."""
+    from cloudwright.operations.recover import meaning
+
+    found = next(one.states for one in clusters if one.name == DATABASE)
+    others = table([one for one in clusters if one.name != DATABASE])
+    return "\n".join((_table(found), others, *meaning(found)))
 
 
 def _table(found: tuple[MemberState, ...]) -> str:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from cloudwright.declare.rollout import Alone
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.model.cloud import Cloud
-from cloudwright.operations.recover import MemberState
+from cloudwright.operations.recover import MemberState, can_go_without
 from cloudwright.operations.what_if import lose
+
+NO_MAJORITY = "up, without a majority"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +81,32 @@ def why_not(clusters: Sequence[Cluster], dead: Sequence[str]) -> str:
         if not cluster.of(dead):
             return f"{cluster.name} lost none of its members, and is not whole: see `recover`"
     return ""
+
+
+def why_wait(clusters: Sequence[Cluster], dead: Sequence[str]) -> str:
+    """Why the members must wait for `dead` all the same; empty when they need not.
+
+    Only of clusters that are not whole anybody is told, so only these have a say.
+    """
+    concerned = [cluster for cluster in clusters if cluster.of(dead)]
+    if not concerned:
+        members = dict.fromkeys(state.host for cluster in clusters for state in cluster.states)
+        return f"{', '.join(dead)} keeps no data; the members are {', '.join(members)}"
+    for cluster in to_force(concerned) or concerned:
+        if why := can_go_without(cluster.states, cluster.of(dead)):
+            return f"{cluster.name}: {why}"
+    return ""
+
+
+def unsettled(cluster: Cluster, dead: Sequence[str]) -> tuple[str, ...]:
+    """Which members, but for those on `dead`, are not part of it as a whole one, and what each
+    waits for, in sentences."""
+    return tuple(
+        f"{cluster.name} on {state.host}: "
+        + (state.waits or state.why or (NO_MAJORITY if state.is_up else state.state))
+        for state in cluster.others(dead)
+        if not state.whole
+    )
 
 
 def consequences(clusters: Sequence[Cluster], dead: Sequence[str]) -> tuple[str, ...]:

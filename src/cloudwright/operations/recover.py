@@ -1,4 +1,4 @@
-"""What the members of the database say after everything was down, and what that means."""
+"""What the members of the clusters say after everything was down, and what that means."""
 
 from __future__ import annotations
 
@@ -33,11 +33,6 @@ class MemberState:
         return self.state == "up"
 
 
-def all_up(members: Sequence[MemberState]) -> bool:
-    """Whether there is nothing to recover."""
-    return all(member.is_up for member in members)
-
-
 def meaning(members: Sequence[MemberState]) -> tuple[str, ...]:
     """What the states mean together, in sentences: who knows most, who waits for whom."""
     up = [m.host for m in members if m.is_up]
@@ -59,11 +54,9 @@ def meaning(members: Sequence[MemberState]) -> tuple[str, ...]:
 
 
 def can_go_without(members: Sequence[MemberState], dead: Sequence[str]) -> str:
-    """Why the members cannot be told that `dead` are; empty when they can."""
-    names = [member.host for member in members]
-    if unknown := [host for host in dead if host not in names]:
-        return f"{', '.join(unknown)} keeps no data; the members are {', '.join(names)}"
-    if up := [member.host for member in members if member.is_up]:
+    """Why `members` of a cluster cannot be told that `dead`, some of them, are; empty when they
+    can."""
+    if up := [member.host for member in members if member.whole]:
         return f"{', '.join(up)} is part of a whole cluster: whoever comes back joins it"
     if alive := [m.host for m in members if m.host in dead and m.state != "silent"]:
         return f"{', '.join(alive)} answers, so it is not dead"

@@ -21,6 +21,7 @@ from cloudwright.operations.failover import (
     differs,
     lacking_copies,
     to_force,
+    unsettled,
     why_not,
 )
 from cloudwright.transport.host import Host
@@ -91,6 +92,26 @@ class Voting:
             named = cluster.of(dead)
             if named and not cluster.whole:
                 await members.tell(named)
+
+    async def settle(self, dead: Sequence[str], seconds: float, tell: Tell) -> tuple[Cluster, ...]:
+        """Wait until all members but those on `dead` are part of whole clusters, telling what each
+        waits for as that changes.
+
+        Returns what they say at the end, after `seconds` at most.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        told: list[str] = []
+        while True:
+            found = await self.look()
+            left = [line for cluster in found for line in unsettled(cluster, dead)]
+            for line in left:
+                if line not in told:
+                    tell(line)
+            told = left
+            if not left or loop.time() > deadline:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
 
     async def together(self, seconds: float, tell: Tell) -> tuple[str, ...]:
         """Wait until every cluster has all of its votes and its contents on all of them.

@@ -1,10 +1,10 @@
-"""Asks a cluster's members what they hold, waits while they settle, passes a word on."""
+"""Asks a cluster's members what they hold, and passes a word on to them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudwright.declare.member import ASK
@@ -13,7 +13,7 @@ from cloudwright.errors import CloudError, CommandFailed, UnsafePlan
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.model.cloud import Cloud
 from cloudwright.operations.failover import voters
-from cloudwright.operations.recover import MemberState, all_up
+from cloudwright.operations.recover import MemberState
 
 POLL_SECONDS = 2.0
 STATE_SECONDS = 20.0
@@ -31,28 +31,6 @@ class Members:
         """What each says, asked side by side."""
         hosts = [host.name for host in hosts_of(self.cloud, self.container)]
         return tuple(await asyncio.gather(*(self._state(host) for host in hosts)))
-
-    async def settle(
-        self, seconds: float, without: Sequence[str], tell: Callable[[str], None]
-    ) -> tuple[MemberState, ...]:
-        """Wait until all but `without` are up, telling what each waits for as that changes.
-
-        Returns the last states, up or not, after `seconds` at most.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        told: dict[str, str] = {}
-        while True:
-            found = await self.states()
-            for one in found:
-                words = one.waits or one.state
-                if told.get(one.host) != words:
-                    told[one.host] = words
-                    tell(f"{one.host}: {words}")
-            wanted = [one for one in found if one.host not in without]
-            if all_up(wanted) or loop.time() > deadline:
-                return found
-            await asyncio.sleep(POLL_SECONDS)
 
     async def tell(self, dead: Sequence[str]) -> None:
         """Tell every other member that answers; UnsafePlan when one does not take the word."""
