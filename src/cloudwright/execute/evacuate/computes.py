@@ -15,7 +15,7 @@ it calls them `completed` once it has (`_destroy_evacuated_instances`, nova/comp
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compute:
     """A host's nova-compute as Nova sees it. `up`: it has reported within `service_down_time`
-    (60 s) and is not held out; `heard` is when it last changed, in Nova's own text."""
+    (20 or 40 s) and is not held out; `heard` is when it last changed, in Nova's own text."""
 
     id: str
     host: str

@@ -11,10 +11,11 @@ from cloudwright.execute.evacuate.computes import Compute, computes
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.look.life import sign_of_life
 from cloudwright.model.cloud import Cloud
+from cloudwright.services.nova.conf import down_seconds
 from cloudwright.transport.host import Host
 
 LISTEN_SECONDS = 15.0
-"""Longer than nova-compute's `report_interval` (10 s): one that lives has reported by then."""
+"""Longer than nova-compute's `report_interval` (5 or 10 s): one that lives has reported then."""
 
 
 async def prove_down(
@@ -43,7 +44,7 @@ async def prove_down(
             f"{', '.join(seen)} {'gives a sign' if len(seen) == 1 else 'give signs'} of life",
             why="\n".join(f"{host}: {sign}" for host, sign in seen.items()),
             hint="two of one instance would write to one address or volume: switch the host off, "
-            "or let it come back. Nova needs a minute to miss one that is off",
+            f"or let it come back. Nova needs {down_seconds(cloud)} s to miss one that is off",
         )
     return services
 

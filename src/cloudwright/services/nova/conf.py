@@ -46,14 +46,18 @@ MANY = 100
 """More compute hosts than these report less often: a report is a call and a write."""
 
 
-def _report_seconds(cloud: Cloud) -> int:
-    """How often each compute host says that it is alive; four times this, and Nova holds it to be
-    dead.
+def down_seconds(cloud: Cloud) -> int:
+    """How long Nova takes a silent compute host for well: four of its reports.
 
     Until then servers are sent to it that wait for its return: with Nova's 10 and 60 s, for a
     minute after the loss of a site. With heartbeats of 10 s to the queue, reports came up to
     18.5 s late where its member had died (measured): much less is not safe.
     """
+    return 4 * _report_seconds(cloud)
+
+
+def _report_seconds(cloud: Cloud) -> int:
+    """How often each compute host says that it is alive."""
     return 5 if len(cloud.hosts_with("compute")) <= MANY else 10
 
 
@@ -73,7 +77,7 @@ def _process(at: At) -> ini.Ini:
                 # Every option's value at every start is 1400 lines that nobody reads.
                 "log_options": False,
                 "report_interval": _report_seconds(at.cloud),
-                "service_down_time": 4 * _report_seconds(at.cloud),
+                "service_down_time": down_seconds(at.cloud),
             },
             "service_user": {**own, "region_name": None, "send_service_user_token": True},
             "placement": {
