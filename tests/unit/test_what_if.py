@@ -14,7 +14,15 @@ from cloudwright.cli.what_if import _instances, what_if
 from cloudwright.errors import InvalidCloud
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.load import load, read
-from cloudwright.operations.what_if import Forecast, every, forecast, lose, partition
+from cloudwright.operations.what_if import (
+    Failure,
+    Forecast,
+    every,
+    forecast,
+    lose,
+    partition,
+    would_stop,
+)
 from cloudwright.services import SERVICES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -106,6 +114,50 @@ def test_it_says_what_is_kept_and_what_is_lost() -> None:
     stops = CliRunner().invoke(what_if, ["--all", "2", path], standalone_mode=False)
     assert stops.return_value == 10
     assert "STOPS: mariadb" in stops.output
+
+
+def test_one_controller_of_those_that_go_on_has_the_address() -> None:
+    assert after(TWO, "site:a").address == ("ctl-b",)
+    assert after(TWO, "site:w").address == ("ctl-a", "ctl-b")
+    assert after(TWO, "site:a", "site:w").address == ()
+    assert forecast(TWO, SERVICES, partition(TWO, "a|b")).address == ("ctl-a",)
+    assert "address:    ctl-b\n" in said_of("two-sites.yaml", "--lose", "site:a")
+    assert "address:    one of b-1, c-1\n" in said_of("three-sites.yaml", "--lose", "site:a")
+
+
+def test_whose_loss_beside_it_would_stop_the_cloud() -> None:
+    def fatal(failure: Failure) -> tuple[str, ...]:
+        return would_stop(TWO, SERVICES, forecast(TWO, SERVICES, failure))
+
+    for failure in every(TWO, 1):
+        for name in (host.name for host in TWO.hosts if host.name in failure.up):
+            both = Failure(label="", sides=(failure.up - {name},))
+            stops = not forecast(TWO, SERVICES, both).survives
+            assert stops == (name in fatal(failure))
+    assert fatal(lose(TWO, ["cmp-a"])) == ()
+    assert fatal(lose(TWO, ["site:a", "site:w"])) == ()  # it has stopped
+    assert fatal(partition(TWO, "a|b,w")) == ("ctl-b", "witness")
+    assert fatal(partition(TWO, "a|b")) == ()  # b and the witness still see each other
+
+
+def test_what_is_known_to_be_worse_meanwhile_is_said() -> None:
+    lost = said_of("two-sites.yaml", "--lose", "site:a")
+    assert "limits:     up to 5 s at a time without an answer (15 s for a port" in lost
+    assert "limits:     for 20 s Nova may send new servers to cmp-a" in lost
+    assert "limits:     what `evacuate` brings up elsewhere is made anew from its image" in lost
+    assert "limits:     the loss of ctl-b or witness, too, would stop the cloud" in lost
+    cut = said_of("two-sites.yaml", "--partition", "a|b,w")
+    assert "Nova may send new servers to cmp-a" in cut
+    assert "`evacuate` brings up" not in cut  # it runs on
+    assert "limits:" not in said_of("two-sites.yaml", "--lose", "site:a,site:w")
+
+
+def test_a_program_is_told_the_same() -> None:
+    (told,) = json.loads(said_of("two-sites.yaml", "--lose", "site:a", "--json"))
+    assert told["address"] == ["ctl-b"]
+    assert told["would_stop"] == ["ctl-b", "witness"]
+    assert told["files_late"] == [["glance-api", "ctl-a"]]
+    assert told["files_lost"] == []
 
 
 def said_of(example: str, *words: str) -> str:

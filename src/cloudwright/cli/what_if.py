@@ -12,7 +12,7 @@ import click
 from cloudwright.cli.options import columns, with_cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cloudwright.model.cloud import Cloud
     from cloudwright.operations.what_if import Failure, Forecast
@@ -38,9 +38,9 @@ def what_if(
     failures = _failures(cloud, lose, partition, most)
     found = [forecast(cloud, SERVICES, failure) for failure in failures]
     if as_json:
-        click.echo(json.dumps([_plain(one) for one in found], indent=1))
+        click.echo(json.dumps([_plain(cloud, one) for one in found], indent=1))
     elif len(found) == 1:
-        click.echo(_one(found[0]))
+        click.echo("\n".join((*_one(found[0]), *_limits(cloud, found[0]), *_force(found[0]))))
     else:
         click.echo(_table(found))
     return 0 if all(one.survives for one in found) else 10
@@ -62,7 +62,10 @@ def _failures(
     return found
 
 
-def _plain(one: Forecast) -> dict[str, object]:
+def _plain(cloud: Cloud, one: Forecast) -> dict[str, object]:
+    from cloudwright.operations.what_if import would_stop
+    from cloudwright.services import SERVICES
+
     sides = [sorted(side) for side in one.failure.sides]
     votes = [{**asdict(vote), "goes_on": vote.goes_on} for vote in one.votes]
     return {
@@ -71,6 +74,8 @@ def _plain(one: Forecast) -> dict[str, object]:
         "aside": sorted(one.failure.aside),
         "survives": one.survives,
         "serves": None if one.serves is None else sides[one.serves],
+        "address": list(one.address),
+        "would_stop": list(would_stop(cloud, SERVICES, one)),
         "clusters": votes,
         "without_a_host": list(one.idle),
         "computes_lost": list(one.computes),
@@ -81,6 +86,7 @@ def _plain(one: Forecast) -> dict[str, object]:
         "network_ha": one.ha,
         "caches_lost": list(one.caches),
         "files_lost": [list(pair) for pair in one.files],
+        "files_late": [list(pair) for pair in one.late],
     }
 
 
@@ -91,7 +97,8 @@ def _verdict(one: Forecast) -> str:
     return f"STOPS: {', '.join(stopped)}"
 
 
-def _one(one: Forecast) -> str:
+def _one(one: Forecast) -> list[str]:
+    """What goes on, and what is lost."""
     rows = [
         (
             vote.cluster,
@@ -103,6 +110,7 @@ def _one(one: Forecast) -> str:
     lines = [f"{one.failure.label}: {_verdict(one)}", columns(("CLUSTER", "VOTES", ""), rows)]
     if one.serves is not None:
         lines.append(f"served by:  {', '.join(sorted(one.failure.sides[one.serves]))}")
+        lines.append(f"address:    {_one_of(one.address, 'nobody')}")
     if one.failure.aside:
         aside = ", ".join(sorted(one.failure.aside))
         lines.append(
@@ -120,12 +128,47 @@ def _one(one: Forecast) -> str:
         for container, host in one.late
     ]
     lines += [f"lost:       {what}" for what in lost]
-    lines += [f"instances:  {what}" for what in _instances(one)]
+    return [*lines, *(f"instances:  {what}" for what in _instances(one))]
+
+
+def _one_of(hosts: Sequence[str], nobody: str) -> str:
+    return f"{'one of ' * (len(hosts) > 1)}{', '.join(hosts)}" if hosts else nobody
+
+
+def _limits(cloud: Cloud, one: Forecast) -> Iterator[str]:
+    """What is known to be worse meanwhile, where the cloud goes on."""
+    from cloudwright.operations.drill.verdict import Limits
+    from cloudwright.operations.what_if import would_stop
+    from cloudwright.services import SERVICES
+    from cloudwright.services.nova.conf import down_seconds
+
+    if not one.survives:
+        return
+    if one.caches or len(one.failure.sides) > 1:
+        gaps = Limits().gap.values()
+        yield (
+            f"limits:     up to {min(gaps):g} s at a time without an answer ({max(gaps):g} s for "
+            "a port or a server) is what `drill` lets pass"
+        )
+    if one.computes and one.computes_left:
+        yield (
+            f"limits:     for {down_seconds(cloud)} s Nova may send new servers to "
+            f"{', '.join(one.computes)}, where they wait for the host's return"
+        )
+    if one.computes_left and set(one.computes) - set(one.cut_off):
+        yield (
+            "limits:     what `evacuate` brings up elsewhere is made anew from its image; volumes "
+            "are kept"
+        )
+    if fatal := would_stop(cloud, SERVICES, one):
+        yield f"limits:     the loss of {' or '.join(fatal)}, too, would stop the cloud"
+
+
+def _force(one: Forecast) -> Iterator[str]:
     if one.can_be_forced:
         named = one.failure.label.removeprefix("lose ").split()
         words = " ".join(f"--without {name.removeprefix('host:')}" for name in named)
-        lines.append(f"by force:   failover {words}, if nothing of that lives anywhere")
-    return "\n".join(lines)
+        yield f"by force:   failover {words}, if nothing of that lives anywhere"
 
 
 def _instances(one: Forecast) -> Iterator[str]:

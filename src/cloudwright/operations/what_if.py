@@ -9,7 +9,7 @@ from itertools import combinations
 from cloudwright.declare.rollout import Quorum
 from cloudwright.declare.service import Container, Service, hosts_of
 from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.model.cloud import Cloud, Ha
+from cloudwright.model.cloud import VOTERS, Cloud, Ha
 from cloudwright.services.selffence import order
 from cloudwright.services.selffence.rule import together
 
@@ -56,18 +56,20 @@ class Vote:
 class Forecast:
     """What is left after a failure.
 
-    `serves`: the side that every vote and the APIs' address end up on, None when the cloud stops.
-    `idle`: containers that no host of that side has. `computes`: hosts with instances that are
-    lost or cut off; `cut_off`: of those, the ones that are up on another side; `computes_left`:
-    all others. `caches`: controllers whose cache is lost. `files`: (container, host) whose files
-    were on that host alone; `late`: those of which another host has copies, but for what came in
-    the last moments. `gateways`: hosts of role network on the side that serves, `gateways_lost`
-    all others; what that means for floating IPs depends on `ha`.
+    `serves`: the side that every vote and the APIs' address end up on, None when the cloud stops;
+    `address`: its hosts of which one has that address. `idle`: containers that no host of that
+    side has. `computes`: hosts with instances that are lost or cut off; `cut_off`: of those, the
+    ones that are up on another side; `computes_left`: all others. `caches`: controllers whose
+    cache is lost. `files`: (container, host) whose files were on that host alone; `late`: those of
+    which another host has copies, but for what came in the last moments. `gateways`: hosts of role
+    network on the side that serves, `gateways_lost` all others; what that means for floating IPs
+    depends on `ha`.
     """
 
     failure: Failure
     votes: tuple[Vote, ...]
     serves: int | None
+    address: tuple[str, ...]
     idle: tuple[str, ...]
     computes: tuple[str, ...]
     computes_left: tuple[str, ...]
@@ -113,6 +115,7 @@ def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> For
         failure=failure,
         votes=votes,
         serves=serves,
+        address=tuple(h.name for h in cloud.hosts_with("control") if h.name in there),
         idle=tuple(idle),
         computes=computes,
         computes_left=tuple(name for name in hypervisors if name in there),
@@ -123,6 +126,22 @@ def forecast(cloud: Cloud, services: Sequence[Service], failure: Failure) -> For
         files=tuple(_files(cloud, services, failure, copied=False)),
         late=tuple(_files(cloud, services, failure, copied=True)),
         caches=tuple(h.name for h in cloud.hosts_with("control") if h.name not in failure.up),
+    )
+
+
+def would_stop(cloud: Cloud, services: Sequence[Service], after: Forecast) -> tuple[str, ...]:
+    """Who must not fail beside `after`: hosts with a vote, of the side that serves, the loss of
+    any of which would stop the cloud. Nobody when it has stopped, nor when some step aside: they
+    still reach a part of that side, and may go on with it.
+    """
+    if not after.survives or after.serves is None or after.failure.aside:
+        return ()
+    there = after.failure.sides[after.serves]
+    voters = [host.name for host in cloud.hosts_with(VOTERS) if host.name in there]
+    return tuple(
+        name
+        for name in voters
+        if not forecast(cloud, services, Failure(label="", sides=(there - {name},))).survives
     )
 
 
