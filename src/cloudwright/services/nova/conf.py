@@ -61,6 +61,10 @@ def _report_seconds(cloud: Cloud) -> int:
     return 5 if len(cloud.hosts_with("compute")) <= MANY else 10
 
 
+def _sites(cloud: Cloud) -> int:
+    return len({host.site for host in cloud.hosts_with("compute")})
+
+
 def _process(at: At) -> ini.Ini:
     """What every process of Nova's is told: who it is, and whom it calls as itself."""
     own = oslo.credentials(at, "nova")
@@ -104,6 +108,8 @@ def _process(at: At) -> ini.Ini:
                 "region_name": None,  # it has a name of its own there
                 "os_region_name": at.cloud.region,
                 "catalog_info": "block-storage::internalURL",
+                # Sites with hypervisors are availability zones, each with storage of its own.
+                "cross_az_attach": False if _sites(at.cloud) > 1 else None,
             },
             "upgrade_levels": {"compute": "auto"},
         },
