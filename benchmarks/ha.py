@@ -1,8 +1,10 @@
 """A cloud over two sites and a witness: its apply, its memory, and what users notice of failures.
 
 It makes a lab of its own on an idle machine, drills each failure several times, and prints the
-median and the p95 of the longest time without an answer. Usage: ha.py [--repeats N] [--hours H]
-[--kolla] [DRILL...]
+median and the p95 of each figure beside its goal, and whether it was kept. Usage: ha.py
+[--repeats N] [--hours H] [--[no-]creates] [--kolla] [DRILL...]
+Servers are created while a site is lost, with `--creates` in every drill, with `--no-creates` in
+none.
 With `--hours` it goes on drilling in a random order until they are over; the seed is printed.
 With `--kolla` each drill is done as often again with Kolla-Ansible's timers and database settings,
 as far as overrides reach them, and both stand in one table.
@@ -15,20 +17,17 @@ import json
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import goals
 import kolla
 from measuring import Figure, figure, lab_memory, machine, once, table, timed, tool
-
-from cloudwright.operations.drill.analysis import percentile
 
 ROOT = Path(__file__).parents[1]
 DRILLS = (
@@ -55,7 +54,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--hours", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    parser.add_argument("--creates", action="store_true")
+    parser.add_argument("--creates", action=argparse.BooleanOptionalAction)
     parser.add_argument("--kolla", action="store_true")
     parser.add_argument("drills", nargs="*", default=DRILLS)
     options = parser.parse_args()
@@ -65,23 +64,34 @@ def main() -> int:
         shutil.copy(ROOT / "examples" / "two-sites.yaml", directory / "cloud.yaml")
         tool(directory, "lab", "up", "--disk", "16")  # GiB, so that one host's can be filled
         try:
-            print(table(applied(directory)), flush=True)
-            print(f"memory of the lab: {lab_memory():.2f} GiB (goal 12)")
+            first = [*applied(directory)]
+            print(table(first), flush=True)
+            measures = [*built(first, lab_memory())]
             reports = [*drilled(directory, options, OURS)]
             if options.kolla:
                 reports += compared(directory, options)
         finally:
             tool(directory, "lab", "down", "--data")
-    print(summary(reports))
+    print(goals.table([*measures, *goals.measured(reports)]))
+    print(safety(reports))
     return int(any(unsafe(report) for report in reports if report["settings"] == OURS))
 
 
 def applied(directory: Path) -> Iterator[Figure]:
     """From empty hosts to a whole cloud, and once more with nothing to do."""
-    yield figure("apply, five empty hosts", 180, [once(lambda: tool(directory, "apply", "--yes"))])
+    empty = [once(lambda: tool(directory, "apply", "--yes"))]
+    yield figure("apply, five empty hosts", goals.APPLY_SECONDS, empty)
     # Five hosts of a cloud are never idle: the machine is waited for once, before all.
     again = [timed(lambda: tool(directory, "apply", "--yes")) for _ in range(3)]
     yield figure("second apply (nothing to do)", 2, again)
+
+
+def built(figures: list[Figure], memory: float) -> Iterator[goals.Measure]:
+    """What it takes to make the cloud, and to have it, in GiB."""
+    for one in figures:
+        yield goals.Measure(drill="", what=one.name, values=one.wall, goal=one.goal)
+    goal, values = goals.MEMORY_GIB, (memory,)
+    yield goals.Measure(drill="", what="memory of the lab", values=values, goal=goal, unit="GiB")
 
 
 def compared(directory: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -97,8 +107,9 @@ def drilled(
     directory: Path, options: argparse.Namespace, settings: str
 ) -> Iterator[dict[str, Any]]:
     """The report of each drill, each told as it ends; `settings` is whose values are in place."""
-    extra = ["--creates"] if options.creates else []
     for words in order(options):
+        creates = words.startswith("lose-site") if options.creates is None else options.creates
+        extra = ["--creates"] if creates else []
         done = subprocess.run(
             [
                 sys.executable,
@@ -135,25 +146,9 @@ def order(options: argparse.Namespace) -> Iterator[str]:
             yield chosen.choice(options.drills)
 
 
-def summary(reports: list[dict[str, Any]]) -> str:
-    """By drill and stream: how often, longest gaps, failed requests; and the return to whole."""
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for report in reports:
-        for stream in report["streams"]:
-            rows[report["drill"], stream["stream"]].append(stream)
-    lines = [f"{'drill':<44} {'stream':<16} {'n':>3} {'gap median':>10} {'p95':>7} {'failed':>7}"]
-    for (drill, name), found in rows.items():
-        gaps = [one["gap"]["ended"] - one["gap"]["began"] for one in found]
-        failed = sum(one["failed"] for one in found) / sum(one["requests"] for one in found)
-        lines.append(
-            f"{drill:<44} {name:<16} {len(found):>3} {statistics.median(gaps):>9.1f}s "
-            f"{percentile(gaps, 0.95):>6.1f}s {failed:>7.2%}"
-        )
-    for drill in dict.fromkeys(report["drill"] for report in reports):
-        marks = [report["marks"] for report in reports if report["drill"] == drill]
-        whole = [m["whole_at"] - m["mended_at"] for m in marks if m["whole_at"] is not None]
-        told = f"{statistics.median(whole):.1f} s" if whole else "never"
-        lines.append(f"{drill}: whole {told} after the repair ({len(whole)} of {len(marks)})")
+def safety(reports: list[dict[str, Any]]) -> str:
+    """How many acknowledged writes there were, and how many drills lost one or had two writers."""
+    lines = []
     for settings in dict.fromkeys(report["settings"] for report in reports):
         done = [report for report in reports if report["settings"] == settings]
         acknowledged = sum(one["acknowledged"] for r in done for one in r["writes"])
