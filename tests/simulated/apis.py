@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cloudwright.execute.drill.apis import Caller
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, dict[str, Any] | bytes]
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Cloud:
     things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     leaving: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    uploaded: dict[str, int] = field(default_factory=dict)
+    uploaded: dict[str, bytes] = field(default_factory=dict)
     _ids: int = 0
 
     def handle(self, method: str, url: str, body: bytes) -> Answer:
@@ -48,7 +48,7 @@ class Cloud:
             case "POST":
                 return self._make(kind, json.loads(body))
             case "PUT":
-                self.uploaded[rest.partition("/")[0]] = len(body)
+                self.uploaded[rest.partition("/")[0]] = body
                 return 204, {}
             case "DELETE":
                 return self._delete(kind, rest)
@@ -100,8 +100,17 @@ class Cloud:
         if not id:
             self._leave(there)
             names = [pattern.removeprefix("^") for pattern in query.get("name", [])]
-            found = [t for t in there.values() if all(n in t.get("name", "") for n in names)]
+            tags = set(query.get("tag", []))
+            found = [
+                thing
+                for thing in there.values()
+                if all(name in thing.get("name", "") for name in names)
+                and tags <= set(thing.get("tags", ()))
+            ]
             return 200, {kind: found}
+        if id.endswith("/file"):
+            data = self.uploaded.get(id.removesuffix("/file"), b"")
+            return (200, data) if data and id.removesuffix("/file") in there else (404, {})
         if id not in there:
             return 404, {}
         there[id]["status"] = self.outcome or "BUILD"
@@ -127,7 +136,8 @@ def served(cloud: Cloud) -> Iterator[Caller]:
     def answer(request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         status, told = cloud.handle(request.command, request.path, body)
-        text = b"" if status == 204 else json.dumps(told).encode()
+        said = told if isinstance(told, bytes) else json.dumps(told).encode()
+        text = b"" if status == 204 else said
         request.send_response(status)
         request.send_header("Content-Length", str(len(text)))
         request.end_headers()

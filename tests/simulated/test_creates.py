@@ -181,7 +181,7 @@ def test_a_cloud_without_images_has_no_such_stream() -> None:
     async def work(caller: Caller) -> None:
         assert without(caller) == {}
         del caller.endpoints["image"]
-        assert set(without(caller)) == {"glance images", "nova create"}
+        assert set(without(caller)) == {"glance images", "glance upload", "nova create"}
         await remove_creates(caller)
         assert not cloud.things
 

@@ -142,7 +142,7 @@ def test_whose_loss_beside_it_would_stop_the_cloud() -> None:
 
 def test_what_is_known_to_be_worse_meanwhile_is_said() -> None:
     lost = said_of("two-sites.yaml", "--lose", "site:a")
-    assert "limits:     up to 5 s at a time without an answer (15 s for a port" in lost
+    assert "limits:     up to 5 s at a time without an answer (15 s to make a port," in lost
     assert "limits:     for 20 s Nova may send new servers to cmp-a" in lost
     assert "limits:     what `evacuate` brings up elsewhere is made anew from its image" in lost
     assert "limits:     the loss of ctl-b or witness, too, would stop the cloud" in lost

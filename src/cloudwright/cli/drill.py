@@ -39,7 +39,9 @@ def _options(verb: Verb) -> Verb:
             "--wait", default=300.0, show_default=True, help="Seconds to wait for redundancy."
         ),
         click.option(
-            "--creates", is_flag=True, help="Create servers too; for hosts with cores to spare."
+            "--creates",
+            is_flag=True,
+            help="Create servers and images too; for hosts with cores to spare.",
         ),
         click.option("--name", help="The cloud's name, instead of being asked for it."),
         with_cloud_option,

@@ -147,8 +147,8 @@ def _limits(cloud: Cloud, one: Forecast) -> Iterator[str]:
     if one.caches or len(one.failure.sides) > 1:
         gaps = Limits().gap.values()
         yield (
-            f"limits:     up to {min(gaps):g} s at a time without an answer ({max(gaps):g} s for "
-            "a port or a server) is what `drill` lets pass"
+            f"limits:     up to {min(gaps):g} s at a time without an answer ({max(gaps):g} s to "
+            "make a port, a server or an image) is what `drill` lets pass"
         )
     if one.computes and one.computes_left:
         yield (

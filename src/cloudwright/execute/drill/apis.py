@@ -12,7 +12,7 @@ from typing import Any
 from cloudwright.errors import HostError
 from cloudwright.execute.central.reader import login
 from cloudwright.execute.drill.load import CONNECT_SECONDS, TRY_SECONDS, NoAnswerError
-from cloudwright.operations.drill.verdict import CREATES, IMAGES, PORTS, SERVERS, TOKEN
+from cloudwright.operations.drill.verdict import CREATES, IMAGES, PORTS, SERVERS, TOKEN, UPLOADS
 from cloudwright.transport.lean_http import httpx
 
 CLIENTS = 6
@@ -228,4 +228,6 @@ def without(caller: Caller) -> dict[str, str]:
     """Stream → why it cannot run on a cloud whose catalog lacks what it asks."""
     lacks = {name: service for service, _, name in LISTS if service not in caller.endpoints}
     found = {name: f"the catalog has no service of type {lacks[name]}" for name in lacks}
+    if IMAGES in found:
+        found[UPLOADS] = found[IMAGES]
     return {**found, **({CREATES: next(iter(found.values()))} if found else {})}

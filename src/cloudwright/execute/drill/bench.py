@@ -27,11 +27,12 @@ from cloudwright.execute.drill.creates import Creates, make_creates, remove_crea
 from cloudwright.execute.drill.load import NoAnswerError, Stream
 from cloudwright.execute.drill.messages import Broker, Messages
 from cloudwright.execute.drill.rows import Door, Rows
+from cloudwright.execute.drill.uploads import Uploads, make_uploads, remove_uploads
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import VOTERS, Cloud
 from cloudwright.model.secrets import Secret
-from cloudwright.operations.drill.verdict import CREATES
+from cloudwright.operations.drill.verdict import CREATES, UPLOADS
 
 QUEUE_USER = "openstack"
 
@@ -47,6 +48,7 @@ class Bench:
     messages: Messages
     root: str
     creates: Creates | None
+    uploads: Uploads | None
     left_out: Mapping[str, str]
     """Stream → why it does not run."""
 
@@ -58,6 +60,7 @@ class Bench:
         return (
             *api_streams(self.caller, self.ports),
             *(self.creates.clients() if self.creates else ()),
+            *(self.uploads.clients() if self.uploads else ()),
             self.rows,
             self.rows.another(),
             self.messages,
@@ -77,8 +80,9 @@ class Bench:
 
 
 async def prepare(fleet: Fleet, cloud: Cloud, vault: Vault, left_out: Mapping[str, str]) -> Bench:
-    """Make the drill's own database, virtual host, networks and one server; what an earlier drill
-    left goes first, and what this one made goes when it fails. `left_out`: stream → why not.
+    """Make the drill's own database, virtual host, networks, one image and one server; what an
+    earlier drill left goes first, and what this one made goes when it fails. `left_out`: stream →
+    why not.
 
     Raises HostError when the public API gives no token, CloudError when the database or the queue
     is not well, NoAnswerError when a service refuses.
@@ -122,6 +126,7 @@ async def _bench(cloud: Cloud, vault: Vault, left_out: Mapping[str, str]) -> Ben
         caller=caller,
         ports=Ports(caller=caller, network=""),
         creates=None,
+        uploads=None,
         rows=Rows(door=door),
         messages=Messages(broker=broker),
         root=values[str(root)],
@@ -136,9 +141,11 @@ async def _furnish(fleet: Fleet, bench: Bench) -> Bench:
     first = fleet.first(bench.cloud.hosts_with("control"))
     await messages.make_vhost(fleet.engine(first.name), QUEUE_USER)
     bench.ports.network = await make_network(bench.caller)
-    if CREATES in bench.left_out:
-        return bench
-    return replace(bench, creates=await make_creates(bench.caller))
+    if UPLOADS not in bench.left_out:
+        bench = replace(bench, uploads=await make_uploads(bench.caller))
+    if CREATES not in bench.left_out:
+        bench = replace(bench, creates=await make_creates(bench.caller))
+    return bench
 
 
 async def clear(fleet: Fleet, bench: Bench) -> None:
@@ -148,6 +155,7 @@ async def clear(fleet: Fleet, bench: Bench) -> None:
     # One after another: each is tried, whatever came of the one before.
     for work in (
         remove_creates(bench.caller),
+        remove_uploads(bench.caller),
         remove_networks(bench.caller),
         messages.remove_vhost(engine),
         _drop(fleet, bench),

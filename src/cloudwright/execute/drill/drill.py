@@ -53,7 +53,7 @@ class Done:
 @dataclass(kw_only=True, slots=True)
 class Drill:
     """One drill on one cloud; `tell` gets a line for each thing that begins. `creates`: servers
-    are created too."""
+    and images are created too."""
 
     session: Session
     injury: Injury

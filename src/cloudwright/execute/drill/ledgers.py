@@ -10,6 +10,7 @@ from cloudwright.execute.drill.bench import Bench
 from cloudwright.execute.drill.creates import Creates
 from cloudwright.execute.drill.load import NoAnswerError
 from cloudwright.execute.drill.messages import drain
+from cloudwright.execute.drill.uploads import Uploads
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.operations.drill.records import Ledger
 
@@ -35,6 +36,7 @@ async def ledgers(
         await _messages(bench),
         await _ports(bench),
         *([await ledger_of(bench.creates)] if bench.creates else []),
+        *([await uploaded(bench.uploads)] if bench.uploads else []),
         *(
             Ledger(
                 kind=f"row sampled on {host}",
@@ -87,4 +89,13 @@ async def ledger_of(creates: Creates) -> Ledger:
         acknowledged=frozenset(creates.acknowledged - creates.removed - creates.unsure),
         found=found,
         removed=frozenset(creates.removed),
+    )
+
+
+async def uploaded(uploads: Uploads) -> Ledger:
+    """That of machine images: one that is there, and whose data is not, is lost."""
+    return Ledger(
+        kind=uploads.name,
+        acknowledged=frozenset(uploads.acknowledged),
+        found={"Glance": await uploads.found()},
     )

@@ -14,8 +14,10 @@ from cloudwright.operations.what_if import Forecast
 TOKEN, SERVERS, PORTS, IMAGES = "keystone token", "nova servers", "neutron port", "glance images"
 CREATES = "nova create"
 """From the request to ACTIVE."""
+UPLOADS = "glance upload"
+"""A machine image, and what it holds."""
 ROWS, MESSAGES = "database row", "queue message"
-STREAMS = (TOKEN, SERVERS, CREATES, PORTS, IMAGES, ROWS, MESSAGES)
+STREAMS = (TOKEN, SERVERS, CREATES, PORTS, IMAGES, UPLOADS, ROWS, MESSAGES)
 
 FORETOLD = tuple(stream for stream in STREAMS if stream != CREATES)
 """Of these `what-if` says whether they go on. When a server becomes ACTIVE is also a matter of how
@@ -42,6 +44,7 @@ class Limits:
             CREATES: 15.0,
             PORTS: 15.0,
             IMAGES: 5.0,
+            UPLOADS: 15.0,
             ROWS: 5.0,
             MESSAGES: 5.0,
         }
@@ -73,7 +76,7 @@ def unmeasured(cloud: Cloud, forecast: Forecast, *, creates: bool) -> dict[str, 
     """
     hosts = [host.name for host in cloud.hosts_with("compute")]
     if not creates:
-        return {CREATES: "nobody asked for it (--creates)"}
+        return dict.fromkeys((CREATES, UPLOADS), "nobody asked for it (--creates)")
     if not hosts:
         return {CREATES: "no host of the cloud runs servers"}
     if forecast.survives and set(hosts) <= set(forecast.computes):
