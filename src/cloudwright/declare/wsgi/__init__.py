@@ -12,6 +12,25 @@ from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH
 
 UWSGI_COMMAND = "uwsgi --ini /etc/cloudwright/uwsgi.ini"
 
+ALWAYS: Mapping[str, Value] = {
+    "die-on-term": True,
+    "need-app": True,
+    "single-interpreter": True,
+    # A client that left (a health check that ran out of time) is no error of ours.
+    "ignore-sigpipe": True,
+    "ignore-write-errors": True,
+    "disable-write-exception": True,
+    "buffer-size": 65535,
+    "listen": 128,
+    "so-reuseport": True,
+    "thunder-lock": True,
+    "disable-logging": True,
+    "log-4xx": True,
+    "log-5xx": True,
+    "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
+}
+"""What holds for whatever is served."""
+
 
 def back(port: int) -> int:
     """The port that the container behind `port` of the load balancer listens on."""
@@ -64,21 +83,7 @@ def uwsgi(
                 "enable-threads": True,
                 "lazy-apps": load_after_fork,
                 "exec-asap": before,
-                "die-on-term": True,
-                "need-app": True,
-                "single-interpreter": True,
-                # A client that left (a health check that ran out of time) is no error of ours.
-                "ignore-sigpipe": True,
-                "ignore-write-errors": True,
-                "disable-write-exception": True,
-                "buffer-size": 65535,
-                "listen": 128,
-                "so-reuseport": True,
-                "thunder-lock": True,
-                "disable-logging": True,
-                "log-4xx": True,
-                "log-5xx": True,
-                "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
+                **ALWAYS,
                 **(options or {}),
             }
         },

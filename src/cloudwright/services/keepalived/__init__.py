@@ -28,6 +28,18 @@ BALANCER_SECONDS = 30
 """A controller whose load balancer does not come within these takes part in VRRP without it: it
 watches the others, and takes no address."""
 
+START = (
+    "#!/bin/bash\n"
+    "# Each controller has the cloud's addresses on its loopback: only the card that has one\n"
+    "# may answer for it, and none may ask in its name.\n"
+    "set -e\n"
+    f"cd {KERNEL}\n"
+    "(( $(< arp_ignore) )) || echo 1 > arp_ignore\n"
+    "(( $(< arp_announce) == 2 )) || echo 2 > arp_announce\n"
+    "cd /\n"
+    "exec /usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid\n"
+)
+
 
 def files(at: At) -> Files:
     api = at.cloud.api
@@ -47,14 +59,28 @@ def files(at: At) -> Files:
         ready=BALANCER_READY,
         aside=ASIDE_PATH if selffence.is_there(at.cloud) else "",
     )
-    check = (
+    return {
+        "keepalived-start": File(content=START, path=START_PATH, mode="0755"),
+        "keepalived.conf": File(
+            content=configuration, path=CONFIGURATION_PATH, mode="0600", reload=True
+        ),
+        "check-haproxy": File(content=_check(at), path=CHECK_PATH, mode="0755", reload=True),
+        "check-aside": File(content=_aside(at), path=ASIDE_PATH, mode="0755", reload=True),
+    }
+
+
+def _check(at: At) -> str:
+    return (
         "#!/bin/bash\n"
         "# Succeeds when this host's load balancer says 200 to the path given, in time.\n"
         f"exec 3<>/dev/tcp/{at.host.address}/{STATUS_PORT} || exit 1\n"
         "printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$1\" >&3\n"
         "read -r answer <&3 && [[ $answer == *' 200 '* ]]\n"
     )
-    aside = (
+
+
+def _aside(at: At) -> str:
+    return (
         "#!/bin/bash\n"
         "# Fails when this host's self-fence says that it stands aside; silence is no reason.\n"
         f"exec 3<>/dev/udp/{at.host.address}/{selffence.PORT} || exit 0\n"
@@ -62,25 +88,6 @@ def files(at: At) -> Files:
         "read -r -n 1 -t 1 answer <&3\n"
         f"[[ $answer != {YES.decode()} ]]\n"
     )
-    start = (
-        "#!/bin/bash\n"
-        "# Each controller has the cloud's addresses on its loopback: only the card that has one\n"
-        "# may answer for it, and none may ask in its name.\n"
-        "set -e\n"
-        f"cd {KERNEL}\n"
-        "(( $(< arp_ignore) )) || echo 1 > arp_ignore\n"
-        "(( $(< arp_announce) == 2 )) || echo 2 > arp_announce\n"
-        "cd /\n"
-        "exec /usr/sbin/keepalived --dont-fork --log-console --pid=/run/keepalived.pid\n"
-    )
-    return {
-        "keepalived-start": File(content=start, path=START_PATH, mode="0755"),
-        "keepalived.conf": File(
-            content=configuration, path=CONFIGURATION_PATH, mode="0600", reload=True
-        ),
-        "check-haproxy": File(content=check, path=CHECK_PATH, mode="0755", reload=True),
-        "check-aside": File(content=aside, path=ASIDE_PATH, mode="0755", reload=True),
-    }
 
 
 def waits(at: At) -> tuple[Awaited, ...]:
