@@ -14,6 +14,19 @@ rabbit = program("cloudwright.services.rabbitmq", "rabbit.py")
 NODES = {"a": "rabbit@10.0.0.1", "b": "rabbit@10.0.0.2", "c": "rabbit@10.0.0.3"}
 
 
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What members that are up are asked; their cluster knows nobody by this one's name."""
+    asked: list[list[str]] = []
+
+    def control(words: list[str], seconds: float) -> str:
+        asked.append(words)
+        return 'Error:\n{:not_a_cluster_node, ~c"..."}' if "eval" not in words else "false"
+
+    monkeypatch.setattr(rabbit, "_control", control)
+    return asked
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "mnesia" / NODES["a"]
@@ -97,6 +110,47 @@ def test_a_member_that_starts_with_what_it_holds_keeps_it(tmp_path: Path, store:
     one = adapter(tmp_path)
     one.command(found=False, anew=False, history=rabbit.FIRST, others=("b",))
     assert one.look() == (rabbit.FIRST, 0, ())
+
+
+def test_who_joins_with_nothing_has_the_cluster_forget_what_was_here_before(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = iter(["Error: must be stopped before it can be removed", "Removing node from cluster"])
+
+    def control(words: list[str], seconds: float) -> str:
+        asked.append(words)
+        return next(said)
+
+    waited: list[float] = []
+    monkeypatch.setattr(rabbit, "_control", control)
+    monkeypatch.setattr(rabbit.time, "sleep", waited.append)
+    adapter(tmp_path).command(found=False, anew=False, history="new", others=("c", "b"))
+    assert asked == [["--node", NODES["b"], "forget_cluster_node", NODES["a"]]] * 2
+    assert waited == [rabbit.AGAIN_SECONDS]  # until the others saw that it is down
+
+
+def test_who_was_taken_out_while_it_was_away_joins_anew(
+    tmp_path: Path, store: Path, asked: list[list[str]]
+) -> None:
+    holds(store)
+    adapter(tmp_path).command(found=False, anew=False, history="old", others=("b",))
+    assert store.exists() and not asked  # a start like any other asks nobody
+    adapter(tmp_path).command(found=False, anew=False, history="old", others=("b",))
+    assert not store.exists()  # it never came up, and nobody knows it
+    assert formation(tmp_path) == [NODES["a"], NODES["b"]]
+
+
+def test_who_came_up_is_not_asked_after(
+    tmp_path: Path, store: Path, asked: list[list[str]]
+) -> None:
+    holds(store)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = adapter(tmp_path, server.getsockname()[1])
+        one.command(found=False, anew=False, history="old", others=("b",))
+        one.attend(("a",))
+    asked.clear()
+    adapter(tmp_path).command(found=False, anew=False, history="old", others=("b",))
+    assert store.exists() and not asked
 
 
 def test_one_that_has_yet_to_tell_its_queues_is_not_up(tmp_path: Path, store: Path) -> None:

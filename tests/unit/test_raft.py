@@ -75,6 +75,38 @@ def test_without_a_server_a_member_is_not_up(tmp_path: Path) -> None:
     assert not adapter(tmp_path).is_up()
 
 
+LED = """\
+Role: leader
+Last Election won: {won} ms ago
+Servers:
+    6aa0 (6aa0 at ssl:10.0.0.2:6643) next_index=7 match_index=5{old}
+    b138 (b138 at ssl:10.0.0.1:6643) (self) next_index=2 match_index=6
+    ff2f (ff2f at ssl:10.0.0.2:6643) next_index=7 match_index=6 last msg {new} ms ago
+    6810 (6810 at ssl:10.0.0.3:6643) next_index=7 match_index=6 last msg {third} ms ago
+"""
+ALL = {f"ssl:10.0.0.{n}:6643" for n in (1, 2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("told", "declared", "gone"),
+    [
+        ({"old": " last msg 30001 ms ago"}, ALL, ["6aa0"]),
+        ({"old": " last msg 30000 ms ago"}, ALL, []),
+        ({"old": "", "won": 30001}, ALL, ["6aa0"]),  # a leader that never heard it
+        ({"old": "", "won": 4000}, ALL, []),
+        ({"old": " last msg 999999 ms ago", "new": 999999}, ALL, []),  # all of that host is down
+        ({"old": " last msg 9 ms ago", "third": 999999}, ALL, []),
+        ({"old": " last msg 9 ms ago", "third": 600001}, ALL - {"ssl:10.0.0.3:6643"}, ["6810"]),
+        ({"old": " last msg 9 ms ago", "third": 600000}, ALL - {"ssl:10.0.0.3:6643"}, []),
+    ],
+)
+def test_who_is_replaced_or_removed_leaves(
+    told: dict[str, object], declared: set[str], gone: list[str]
+) -> None:
+    lines = LED.format(**{"won": 177075, "new": 245, "third": 245, **told}).splitlines()
+    assert raft.gone(lines, declared) == gone
+
+
 def record(content: bytes) -> bytes:
     number = hashlib.sha1(content).hexdigest().encode()
     return b"OVSDB CLUSTER %d %s\n" % (len(content), number) + content

@@ -31,6 +31,8 @@ AGAIN_SECONDS = 15
 """Until copies that could not be made are tried again: a queue may have no leader for a while."""
 
 DONE = "done"
+UNKNOWN = "not_a_cluster_node"
+"""What `forget_cluster_node` says of a member that nobody knows."""
 
 # Each queue that is here goes on alone: all side by side, since each one tries for some seconds to
 # reach the dead (57 s for 14 queues one by one). Streams do not: one whose writer was lost or
@@ -64,8 +66,16 @@ Here = [amqqueue:get_name(Q) || Q <- rabbit_amqqueue:list()],
 done.
 """
 
-# A queue keeps the members that it was declared with: who comes anew is in none.
+# Members that are no longer declared are taken out with their copies, once they are down. A queue
+# keeps the members that it was declared with: who comes anew is in none.
 GROW = """
+Former = rabbit_nodes:list_members() -- [{declared}],
+Gone = Former -- rabbit_nodes:list_running(),
+[begin
+     ok = rabbit_db_cluster:forget_member(N, false),
+     rabbit_quorum_queue:shrink_all(N),
+     rabbit_stream_queue:delete_all_replicas(N)
+ end || N <- Gone],
 Left = [catch case amqqueue:get_type(Q) of
             rabbit_quorum_queue -> rabbit_quorum_queue:add_member(Q, N, voter, 30000);
             rabbit_stream_queue -> rabbit_stream_coordinator:add_replica(Q, N)
@@ -73,7 +83,7 @@ Left = [catch case amqqueue:get_type(Q) of
         || Q <- rabbit_amqqueue:list(),
            lists:member(amqqueue:get_type(Q), [rabbit_quorum_queue, rabbit_stream_queue]),
            N <- rabbit_nodes:list_running() -- maps:get(nodes, amqqueue:get_type_state(Q), [])],
-case [E || E <- Left, E =/= ok] of [] -> done; Errors -> Errors end.
+case [E || E <- Left, E =/= ok] ++ (Former -- Gone) of [] -> done; Others -> Others end.
 """
 
 # After a cut Mnesia may never be whole again, with every door open and every node connected: when
@@ -156,6 +166,7 @@ class Adapter:
         self._alone = self.kept / "cloudwright.alone"
         self._apart = self.kept / "cloudwright.apart"
         self._settled = self.kept / "cloudwright.settled"
+        self._starting = self.kept / "cloudwright.starting"
         self._watched = len(self._nodes) == 1
         self._grown = len(self._nodes) == 1
         self._again = 0.0
@@ -173,16 +184,18 @@ class Adapter:
     ) -> list[str]:
         """Begin or join a cluster where there is nothing to start with, or that is given up."""
         nodes = [self._own]
+        through = [self._nodes[name] for name in sorted(others)[:1]]
         if found:
             if anew:
                 _write(self._alone, "\n".join(others))
                 self._forget(others)
             _write(self._history, secrets.token_hex(16))
-        elif anew or not self._holds():
+        elif anew or not self._holds() or self._is_forgotten(through):
             shutil.rmtree(self._store, ignore_errors=True)
             _write(self._joining, history)
             _write(self._history, history)
-            nodes += [self._nodes[name] for name in sorted(others)[:1]]
+            nodes += through
+            self._be_forgotten(through)
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
         _write(self._names, _names(self._listens[0], socket.gethostname()))
@@ -190,6 +203,7 @@ class Adapter:
         self._answered = 0.0
         self._apart.unlink(missing_ok=True)
         self._settled.unlink(missing_ok=True)
+        self._starting.touch()
         self._opened = 0.0
         return [SERVER]
 
@@ -238,6 +252,8 @@ class Adapter:
         if (self._alone.exists() or self._joining.exists()) and not self._answers():
             return
         self._joining.unlink(missing_ok=True)
+        if up:
+            self._starting.unlink(missing_ok=True)
         if self._alone.exists():
             if _evaluate(ALONE):
                 self._alone.unlink()
@@ -250,12 +266,35 @@ class Adapter:
         if len(up) < len(self._nodes):
             self._grown = False
         elif min(up) == self._name and not self._grown and time.monotonic() > self._again:
-            self._grown = _evaluate(GROW)
+            declared = ", ".join(f"'{node}'" for node in self._nodes.values())
+            self._grown = _evaluate(GROW.format(declared=declared))
             self._again = time.monotonic() + AGAIN_SECONDS
 
     def _holds(self) -> bool:
         """Whether there is a member's data, and not half of what a join was to bring."""
         return (self._store / self._own / "schema.DAT").exists() and not self._joining.exists()
+
+    def _is_forgotten(self, through: Sequence[str]) -> bool:
+        """Whether the cluster took this member out while it was away: its server never came up
+        when it was last started, and those of `through`, which are up, do not know it."""
+        asked = f"lists:member('{self._own}', rabbit_nodes:list_members())."
+        return self._starting.exists() and any(
+            _control(["--node", node, "eval", asked], EVALUATION_SECONDS) == "false"
+            for node in through
+        )
+
+    def _be_forgotten(self, through: Sequence[str]) -> None:
+        """Have the cluster of `through`, which are up, forget whom it knew by this one's name, and
+        the copies of queues that were here: it refuses who comes back without."""
+        deadline = time.monotonic() + FORGET_SECONDS
+        for node in through:
+            while time.monotonic() < deadline:
+                words = ["--node", node, "forget_cluster_node", self._own]
+                said = _control(words, FORGET_SECONDS)
+                print(said, flush=True)
+                if "Error" not in said or UNKNOWN in said:
+                    break
+                time.sleep(AGAIN_SECONDS)  # the others may take a while to see that it is down
 
     def _answers(self) -> bool:
         try:

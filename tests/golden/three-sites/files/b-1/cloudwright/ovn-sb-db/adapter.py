@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,15 @@ FRESH_SECONDS = 0.1
 NO_NUMBER = 2
 """How `ovsdb-tool db-cid` ends while the number of the cluster is not known (ovsdb-tool(1))."""
 
+
+REPLACED_SECONDS = 30
+REMOVED_SECONDS = 600
+"""How long a server is silent before it is taken for one that does not come back: where another
+speaks in its place, and where none is declared to."""
+
+SERVER = re.compile(r"    (?P<id>\w+) \(\w+ at (?P<address>[^)]+)\)(?P<rest>.*)")
+SILENT = re.compile(r"last msg (\d+) ms ago|\((self)\)")
+"""What a leader says of each server of its cluster (Open vSwitch, ovsdb/raft.c)."""
 
 RECORD = re.compile(rb"OVSDB [A-Z]+ (\d+) ([0-9a-f]{40})\n")
 """What stands before each record of a database file: its length in bytes, and its SHA-1
@@ -177,7 +186,16 @@ class Adapter:
         return False
 
     def attend(self, up: Sequence[str]) -> None:
-        """Nothing: the server sees to everything by itself."""
+        """Have members leave that are no more, as the leader: they have votes for ever.
+
+        One whose disk was lost joins as another server at its own address; a host that was taken
+        out of the cloud leaves without a word.
+        """
+        lines = self._status()
+        if "Role: leader" in lines:
+            for server in gone(lines, {self._own, *self._others.values()}):
+                said = _call(self._control, "cluster/kick", self._name, server)
+                print(f"server {server} is no more, and leaves the cluster: {said}", flush=True)
 
     def part(self) -> int:
         """Nobody is sent to one member: clients know all of them and change by themselves."""
@@ -186,6 +204,28 @@ class Adapter:
     def is_ready(self) -> bool:
         """The same: a member that knows its leader takes reads and writes."""
         return self.is_up()
+
+
+def gone(lines: Sequence[str], declared: Collection[str]) -> list[str]:
+    """The servers in a leader's status that are silent for good: in whose place, at their address,
+    another one speaks, or whose address is not `declared`.
+
+    One that is only down is alone at its address, and stays.
+    """
+    led = re.search(r"(?m)^Last Election won: (\d+) ms ago$", "\n".join(lines))
+    silent: dict[str, dict[str, float]] = {}
+    for one in filter(None, map(SERVER.match, lines)):
+        heard = SILENT.search(one["rest"])
+        # of one that this leader never heard it says nothing
+        milliseconds = int(heard[1] or 0) if heard else int(led[1]) if led else 0
+        silent.setdefault(one["address"], {})[one["id"]] = milliseconds / 1000
+    left = []
+    for address, servers in silent.items():
+        replaced = min(servers.values()) <= REPLACED_SECONDS
+        patience = REPLACED_SECONDS if replaced else REMOVED_SECONDS
+        if replaced or address not in declared:
+            left += [id for id, seconds in servers.items() if seconds > patience]
+    return left
 
 
 def whole_records(database: Path) -> int:
