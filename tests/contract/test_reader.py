@@ -34,6 +34,8 @@ class Apis:
     tokens: int = 0
     answer: bytes = b'{"zones": [{"name": "a"}]}'
     asked: list[str] = field(default_factory=list)
+    away: int = 0
+    """So many answers come from the load balancer, which has no backend."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
@@ -50,6 +52,9 @@ class Apis:
 
     def _answer(self, words: str, fields: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         self.asked.append(words)
+        if self.away:
+            self.away -= 1
+            return 503, "", b"no server is available"
         if words.startswith("post /v3/auth/tokens"):
             if json.loads(body) != login("admin", self.password, "admin"):
                 return 401, "", b"no such user"
@@ -109,10 +114,17 @@ def test_a_token_that_is_taken_no_more_is_renewed_once(tmp_path: Path) -> None:
     ]
 
 
+def test_an_api_that_was_just_remade_is_waited_for(tmp_path: Path) -> None:
+    apis = Apis(away=2)
+    run(apis, tmp_path, lambda reader: reader.listed(f"{URL}/zones", "zones"))
+    assert [words.split()[0] for words in apis.asked] == ["post", "post", "post", "get"]
+
+
 @pytest.mark.parametrize(
     ("apis", "words"),
     [
         (Apis(password="another"), "refused with status 401"),
+        (Apis(away=1000), "refused with status 503"),
         (Apis(header="x-other"), "is not understood"),
         (Apis(answer=b"<html>"), "is not understood"),
         (Apis(answer=b"[]"), "is not understood"),

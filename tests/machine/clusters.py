@@ -124,6 +124,14 @@ class Clusters:
 
         eventually(written, seconds=SECONDS, what=f"{host} to take a write")
 
+    def until(self, what: str, so: Callable[[], object]) -> float:
+        """Wait until it is `so`; the seconds that it took."""
+        return eventually(so, seconds=SECONDS, what=what)
+
+    def both(self, what: str) -> None:
+        """Wait until both members of the database are ready."""
+        self.until(what, lambda: len(self.ready("ctl-a", "ctl-b")) == 2)
+
     def whole(self) -> None:
         """Wait until both members and the arbitrator are one cluster: what has booted a moment ago
         has no vote yet."""
@@ -158,6 +166,18 @@ class Clusters:
             return all(self.queue_members(host) == len(ADDRESSES) for host in ADDRESSES)
 
         eventually(all_open, seconds=SECONDS, what="the whole queue")
+
+    def copies(self, host: str) -> int:
+        """How many members keep the queue of `publish`."""
+        ask = "podman exec rabbitmq rabbitmqctl --quiet list_queues name members --formatter json"
+        found = json.loads(self.on(host, ask))
+        return next(len(queue["members"]) for queue in found if queue["name"] == QUEUE)
+
+    def lose_disk(self, host: str) -> None:
+        """Take the members on a host away, with all that they keep."""
+        members = ("mariadb", "rabbitmq", "ovn-nb-db", "ovn-sb-db")
+        self.on(host, f"podman rm -f -t 0 {' '.join(members)}")
+        self.on(host, f"podman volume rm {' '.join(m.replace('-', '_') for m in members)}")
 
     def publish(self, host: str, *bodies: bytes) -> None:
         """Messages in one queue that every member keeps, each confirmed, through `host`."""
@@ -221,6 +241,11 @@ class Clusters:
             self.on(host, status.format(kind, name), check=check)
             for kind, name in (("nb", "OVN_Northbound"), ("sb", "OVN_Southbound"))
         ]
+
+    def votes(self) -> int:
+        """How many votes the raft has that counts most."""
+        texts = [text for host in ADDRESSES for text in self.raft(host)]
+        return max(text.partition("Servers:")[2].count(" at ssl:") for text in texts)
 
     def whole_raft(self) -> None:
         """Wait until every member of OVN's databases knows its leader."""

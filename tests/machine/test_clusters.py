@@ -14,8 +14,7 @@ import pymysql
 import pytest
 
 from cloudwright.services.selffence import PROGRAM as FENCE
-from tests.cloud.tool import eventually
-from tests.machine.clusters import ADDRESSES, CLUSTERS, MEMBERS, SECONDS, Clusters, clusters
+from tests.machine.clusters import ADDRESSES, CLUSTERS, LED, MEMBERS, SECONDS, Clusters, clusters
 from tests.machine.injections import Injections
 
 __all__ = ["clusters"]  # the fixture
@@ -89,10 +88,10 @@ def test_old_certificates_are_renewed_and_no_member_is_restarted(clusters: Clust
 def test_a_site_is_lost_and_returns_with_what_it_missed(clusters: Clusters) -> None:
     clusters.write("ctl-a", 1)
     clusters.tool.run("lab", "kill", "site:a")
-    gap = eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
+    gap = clusters.until("the other site", lambda: clusters.ready("ctl-b"))
     clusters.write("ctl-b", 2, settling=True)
     clusters.tool.run("lab", "boot", "site:a")
-    back = eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the lost site")
+    back = clusters.until("the lost site", lambda: clusters.ready("ctl-a"))
     print(f"the other site took writes after {gap:.1f} s, the lost one again after {back:.1f} s")
     assert clusters.rows("ctl-a") >= {1, 2}
     assert clusters.rows("ctl-b") >= {1, 2}
@@ -100,13 +99,11 @@ def test_a_site_is_lost_and_returns_with_what_it_missed(clusters: Clusters) -> N
 
 def test_without_the_other_site_and_the_witness_nothing_is_written(clusters: Clusters) -> None:
     clusters.tool.run("lab", "kill", "site:a", "site:w")
-    eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the minority to stop")
+    clusters.until("the minority to stop", lambda: not clusters.ready("ctl-b"))
     with pytest.raises(pymysql.OperationalError, match=REFUSED):
         clusters.write("ctl-b", 3)
     clusters.tool.run("lab", "boot", "site:a", "site:w")
-    eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
-    )
+    clusters.both("both sites")
     assert 3 not in clusters.rows("ctl-a") | clusters.rows("ctl-b")
 
 
@@ -117,24 +114,17 @@ def test_after_a_power_cut_everywhere_the_clusters_found_themselves(clusters: Cl
     clusters.tool.run("lab", "kill", "site:a", "site:b", "site:w")
     clusters.tool.run("lab", "boot", "site:a")
     waits = "podman logs mariadb 2>&1 | grep -o 'waits: .*' | tail -1"
-    eventually(
+    clusters.until(
+        "the first member back to wait for the other",
         lambda: "ctl-b must say what it holds" in clusters.on("ctl-a", waits, check=False),
-        seconds=SECONDS,
-        what="the first member back to wait for the other",
     )
     assert clusters.ready("ctl-a") == []
     clusters.tool.run("lab", "boot", "site:b", "site:w")
-    whole = eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="the database"
-    )
-    queue = eventually(
-        lambda: clusters.queue_members("witness") == 3, seconds=SECONDS, what="the queue"
-    )
+    whole = clusters.both("the database")
+    queue = clusters.until("the queue", lambda: clusters.queue_members("witness") == 3)
     print(f"database whole {whole:.1f} s after the last boot, the queue {queue:.1f} s later")
     assert clusters.rows("ctl-a") == clusters.rows("ctl-b") >= set(range(10, 20))
-    eventually(
-        lambda: not json.loads(_plan(clusters)).get("steps"), seconds=SECONDS, what="an empty plan"
-    )
+    clusters.until("an empty plan", lambda: not json.loads(_plan(clusters)).get("steps"))
 
 
 def _plan(clusters: Clusters) -> str:
@@ -153,37 +143,29 @@ def test_the_forecast_is_what_happens(clusters: Clusters, lost: list[str], goes_
     clusters.tool.run("lab", "kill", *lost)
     try:
         if goes_on:
-            eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the survivors")
+            clusters.until("the survivors", lambda: clusters.ready("ctl-b"))
             clusters.sql("ctl-b", "CREATE DATABASE IF NOT EXISTS forecast")
         else:
-            eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the stop")
+            clusters.until("the stop", lambda: not clusters.ready("ctl-b"))
     finally:
         clusters.tool.run("lab", "boot", *lost)
-        eventually(
-            lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
-        )
+        clusters.both("both sites")
 
 
 def test_without_a_witness_neither_of_two_halves_writes(clusters: Clusters) -> None:
     """Each has one vote of two; once the line is back they go on by themselves."""
     clusters.tool.run("lab", "kill", "site:w")
-    eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sides"
-    )
+    clusters.both("both sides")
     clusters.tool.run("lab", "cut", "a", "b")
     try:
-        eventually(
-            lambda: not clusters.ready("ctl-a", "ctl-b"), seconds=SECONDS, what="both to stop"
-        )
+        clusters.until("both to stop", lambda: not clusters.ready("ctl-a", "ctl-b"))
         for host in ("ctl-a", "ctl-b"):
             with pytest.raises(pymysql.OperationalError, match=REFUSED):
                 clusters.write(host, 300)
     finally:
         clusters.tool.run("lab", "join", "a", "b")
         clusters.tool.run("lab", "boot", "site:w")
-    eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
-    )
+    clusters.both("both again")
     assert 300 not in clusters.rows("ctl-a") | clusters.rows("ctl-b")
 
 
@@ -207,7 +189,7 @@ def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters
 
     clusters.tool.run("lab", "cut", "a", "b")
     try:
-        eventually(settled, seconds=SECONDS, what="exactly one side")
+        clusters.until("exactly one side", settled)
         [on] = ready
         [aside] = set(sides) - {on}
         assert f"steps aside, {on}, witness go on" in clusters.on(aside, says, check=False)
@@ -218,9 +200,7 @@ def test_of_two_that_only_see_the_witness_exactly_one_goes_on(clusters: Clusters
         clusters.publish(on, b"in a cut")
     finally:
         clusters.tool.run("lab", "join", "a", "b")
-    eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
-    )
+    clusters.both("both again")
     clusters.whole()
     clusters.whole_queue()
     assert b"in a cut" in clusters.messages(aside)
@@ -251,9 +231,7 @@ def test_a_queue_member_that_keeps_its_doors_closed_is_started_anew(clusters: Cl
     clusters.on("ctl-b", "podman exec rabbitmq rabbitmqctl stop_app")
     assert clusters.queue_members("ctl-a") == 2
     clusters.publish("ctl-a", b"behind closed doors")
-    back = eventually(
-        lambda: clusters.queue_members("ctl-a") == 3, seconds=SECONDS, what="the member's return"
-    )
+    back = clusters.until("the member's return", lambda: clusters.queue_members("ctl-a") == 3)
     print(f"the member was back {back:.1f} s after it had closed its doors")
     clusters.whole_queue()
     assert b"behind closed doors" in clusters.messages("ctl-b")
@@ -265,11 +243,9 @@ def test_a_blink_of_the_line_leaves_no_queue_member_apart(clusters: Clusters) ->
     clusters.whole_queue()
     blink = "[true = erlang:disconnect_node(N) || N <- nodes()]."
     clusters.on("ctl-b", f"podman exec rabbitmq rabbitmqctl eval '{blink}'")
-    eventually(lambda: clusters.queue_members("ctl-a") == 2, seconds=SECONDS, what="two halves")
+    clusters.until("two halves", lambda: clusters.queue_members("ctl-a") == 2)
     clusters.publish("ctl-a", b"while apart")
-    back = eventually(
-        lambda: clusters.queue_members("ctl-a") == 3, seconds=SECONDS, what="the member's return"
-    )
+    back = clusters.until("the member's return", lambda: clusters.queue_members("ctl-a") == 3)
     print(f"one queue again {back:.1f} s after it was seen in two halves")
     clusters.whole_queue()
     assert b"while apart" in clusters.messages("ctl-b")
@@ -282,7 +258,7 @@ def test_who_lags_behind_does_not_go_on_with_the_witness_alone(clusters: Cluster
     found = clusters.on("ctl-a", "podman top mariadb hpid comm | awk '/mariadbd/ {print $1}'")
     clusters.on("ctl-a", f"kill -STOP {found.strip()}")
     try:
-        eventually(lambda: clusters.ready("ctl-b") == ["ctl-b"], seconds=SECONDS, what="the other")
+        clusters.until("the other", lambda: clusters.ready("ctl-b") == ["ctl-b"])
         clusters.write("ctl-b", 360, settling=True)
         clusters.tool.run("lab", "kill", "site:b")
     finally:
@@ -290,17 +266,35 @@ def test_who_lags_behind_does_not_go_on_with_the_witness_alone(clusters: Cluster
     for what in ("is here, and goes on", "the server is stopped"):  # as it lacks something
         said = f"podman logs mariadb 2>&1 | grep -c '{what}'"
         before = int(clusters.on("ctl-a", said, check=False))
-        eventually(
+        clusters.until(
+            f"the one that lags behind to say that {what}",
             lambda said=said, before=before: int(clusters.on("ctl-a", said, check=False)) > before,
-            seconds=SECONDS,
-            what=f"the one that lags behind to say that {what}",
         )
         assert not clusters.ready("ctl-a")
     clusters.tool.run("lab", "boot", "site:b")
-    eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both again"
-    )
+    clusters.both("both again")
     assert 360 in clusters.rows("ctl-a")
+
+
+def test_a_member_that_lost_its_disk_is_one_of_the_cluster_again(clusters: Clusters) -> None:
+    """As a new one. Nobody keeps a vote for what was there before: the next loss stops nothing."""
+    clusters.whole()
+    clusters.whole_queue()
+    clusters.write("ctl-a", 370)
+    clusters.publish("ctl-a", b"before the disk was lost")
+    clusters.lose_disk("ctl-b")
+    clusters.tool.run("apply", "--yes", *CLUSTERS)
+    clusters.whole()
+    clusters.until("three copies of the queue", lambda: clusters.copies("ctl-a") == 3)
+    clusters.until("three votes in each raft", lambda: clusters.votes() == 3)
+    clusters.tool.run("lab", "kill", "site:a")
+    clusters.until("who lost its disk", lambda: clusters.ready("ctl-b"))
+    assert 370 in clusters.rows("ctl-b")
+    clusters.until("the leaders", lambda: all(map(LED.search, clusters.raft("ctl-b"))))
+    clusters.tool.run("lab", "boot", "site:a")
+    clusters.both("both sites")
+    clusters.whole_queue()
+    assert b"before the disk was lost" in clusters.messages("ctl-b")
 
 
 def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
@@ -312,15 +306,14 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     old = clusters.history("ctl-a")
     clusters.write("ctl-a", 400)
     clusters.tool.run("lab", "kill", "site:a")
-    eventually(lambda: clusters.ready("ctl-b"), seconds=SECONDS, what="the other site")
+    clusters.until("the other site", lambda: clusters.ready("ctl-b"))
     clusters.write("ctl-b", 402, settling=True)
     clusters.tool.run("lab", "kill", "site:b", "site:w")
     clusters.tool.run("lab", "boot", "site:a", "site:w")
     waits = "podman logs mariadb 2>&1 | grep -o 'waits: .*' | tail -1"
-    eventually(
+    clusters.until(
+        "the first member back to wait for the other",
         lambda: "ctl-b must say what it holds" in clusters.on("ctl-a", waits, check=False),
-        seconds=SECONDS,
-        what="the first member back to wait for the other",
     )
     words = ("recover", "--without", "site:b", "--wait", str(SECONDS))
     assert "nobody was told" in clusters.tool.run(*words, "--statement", "ctl-b is dead", status=2)
@@ -329,14 +322,12 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     assert "ctl-a knows most of those that answer" in said
     for cluster in ("mariadb", "rabbitmq", "ovn-nb-db", "ovn-sb-db"):
         assert f"{cluster}: whole" in said
-    eventually(lambda: clusters.ready("ctl-a"), seconds=SECONDS, what="the survivor")
+    clusters.until("the survivor", lambda: clusters.ready("ctl-a"))
     clusters.write("ctl-a", 401)
     new = clusters.history("ctl-a")
     assert new != old
     clusters.tool.run("lab", "boot", "site:b")
-    eventually(
-        lambda: len(clusters.ready("ctl-a", "ctl-b")) == 2, seconds=SECONDS, what="both sites"
-    )
+    clusters.both("both sites")
     assert clusters.history("ctl-b") == new
     assert clusters.rows("ctl-a") == clusters.rows("ctl-b") >= {400, 401}
     assert 402 not in clusters.rows("ctl-b")  # given up with the word that ctl-b is dead
@@ -364,7 +355,7 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
     numbers = clusters.raft_numbers("ctl-b")
     assert "every cluster is whole" in clusters.tool.run(*words, *claim, status=3)
     clusters.tool.run("lab", "kill", "site:a", "site:w")
-    eventually(lambda: not clusters.ready("ctl-b"), seconds=SECONDS, what="the minority to stop")
+    clusters.until("the minority to stop", lambda: not clusters.ready("ctl-b"))
     with pytest.raises(pymysql.OperationalError, match=REFUSED):
         clusters.write("ctl-b", 501)
     wrong = ("--statement", "site:a is dead")

@@ -19,6 +19,12 @@ from cloudwright.transport.http import forwarded_transport
 from cloudwright.transport.lean_http import httpx
 
 CALL_SECONDS = 60.0
+
+BACK_SECONDS = 3.0
+"""How long a 503 is asked again: a load balancer takes up to a second to see that the one backend
+of an API, which was just remade, answers again."""
+
+PAUSE_SECONDS = 0.25
 TOKEN = "X-Auth-Token"
 
 
@@ -88,6 +94,15 @@ class Reader:
             return self._token
 
     async def _send(self, method: str, url: str, **parts: Any) -> httpx.Response:
+        clock = asyncio.get_running_loop().time
+        until = clock() + BACK_SECONDS
+        while True:
+            answer = await self._ask(method, url, **parts)
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or clock() > until:
+                return answer
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _ask(self, method: str, url: str, **parts: Any) -> httpx.Response:
         client = await self._client(url)
         try:
             return await client.request(method, url, **parts)
