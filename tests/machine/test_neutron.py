@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Any
 
 from tests.machine.kolla import image, podman
 
@@ -32,17 +33,37 @@ CACHE = "HASH_RING_CACHE_TIMEOUT"
 DEAD = "HASH_RING_NODES_TIMEOUT"
 
 
-def test_a_dead_worker_is_out_of_the_hash_ring_within_seconds() -> None:
+def said(script: str, *words: str) -> Any:
+    """What a script says that has the programs of Neutron's beside it."""
     program = files("cloudwright.services.neutron").joinpath("program")
-    said = podman(
+    lines = podman(
         *("run", "--rm", "--runtime", "runc", "--network", "none"),
         *("--volume", f"{program}:/mnt:ro", "--env", "PYTHONPATH=/mnt"),
         *("--env", "PYTHONDONTWRITEBYTECODE=1", "--entrypoint", "python3"),
-        *(image("neutron-server"), "-c", ASKED, TOUCH, CACHE, DEAD),
-    )
-    found = json.loads(said.splitlines()[-1])
+        *(image("neutron-server"), "-c", script, *words),
+    ).splitlines()
+    return json.loads(lines[-1])
+
+
+def test_a_dead_worker_is_out_of_the_hash_ring_within_seconds() -> None:
+    found = said(ASKED, TOUCH, CACHE, DEAD)
     assert found["before"] == {TOUCH: 15, CACHE: 60, DEAD: 120}, (
         "Neutron's own times have changed: are ours still wanted?"
     )
     assert found["after"] == {TOUCH: 2, CACHE: 2, DEAD: 8}
     assert found["periodics"] == {"touch_hash_ring_node": 2, "take_over": 2}
+
+
+OPENED = """\
+import json, socket
+import dead_peers
+from ovs import socket_util
+server = socket.create_server(("127.0.0.1", 0))
+port = server.getsockname()[1]
+error, sock = socket_util.inet_open_active(socket.SOCK_STREAM, f"127.0.0.1:{port}", 0, 0)
+print(json.dumps([error, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)]))
+"""
+
+
+def test_a_dead_database_of_ovn_is_given_up_within_seconds() -> None:
+    assert said(OPENED) == [0, 3000]

@@ -126,3 +126,40 @@ print(json.dumps([waits[0] < 0.01, max(waits)]))
 
 def test_an_idle_listener_of_novas_daemons_looks_often_whether_it_shall_stop() -> None:
     assert said(LOOKS) == [True, 0.25]
+
+
+LEFT_OUT = """\
+import json, socket, sys
+from types import SimpleNamespace
+sys.path.insert(0, "/mnt")
+from nova import monkey_patch
+monkey_patch.patch(backend="threading")
+import answering, nova_daemon
+from nova.scheduler.filters.compute_filter import ComputeFilter
+
+class Reported(ComputeFilter):
+    def __init__(self):
+        self.servicegroup_api = SimpleNamespace(service_is_up=lambda service: service["up"])
+
+def found():
+    return [host.host_ip for host in Reported().filter_all(hosts, None)]
+
+answering.DISCARD_PORT, answering.KEEP_SECONDS = 9009, 0
+nova_daemon.leave_out_silent_hosts()
+hosts = [
+    SimpleNamespace(host_ip=f"127.0.0.{n}", service={"disabled": False, "up": n != 3})
+    for n in (1, 2, 3)
+]
+before = found()
+server = socket.create_server(("127.0.0.2", answering.DISCARD_PORT), backlog=0)
+full = [socket.socket() for _ in range(2)]  # what comes now is thrown away
+for one in full:
+    one.setblocking(False)
+    one.connect_ex(server.getsockname())
+print(json.dumps([before, found()]))
+"""
+
+
+def test_a_host_that_has_stopped_to_answer_gets_no_server() -> None:
+    both = ["127.0.0.1", "127.0.0.2"]
+    assert said(LEFT_OUT) == [both, both[:1]]

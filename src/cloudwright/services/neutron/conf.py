@@ -177,7 +177,8 @@ def api_files(at: At) -> Files:
         before=("rm -f /tmp/neutron_start_time* /tmp/neutron_first_worker*",),
         options={"pythonpath": LIBRARY},
     )
-    programs = library(__package__, "program/neutron_api.py", "program/hash_ring.py")
+    names = ("neutron_api", "hash_ring", "dead_peers")
+    programs = library(__package__, *(f"program/{name}.py" for name in names))
     return {**worker_files(at), **programs, **server}
 
 

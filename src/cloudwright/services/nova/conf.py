@@ -203,8 +203,9 @@ def daemon_command(name: str) -> str:
 
 
 def daemon_files(at: At) -> Files:
-    """What such a daemon is told, and the program that it is started by."""
-    return {**control_files(at), **library(__package__, "program/nova_daemon.py")}
+    """What such a daemon is told, and the programs that it is started by."""
+    programs = library(__package__, "program/nova_daemon.py", "program/answering.py")
+    return {**control_files(at), **programs}
 
 
 def api_files(at: At) -> Files:

@@ -1,6 +1,7 @@
 """Neutron's API as a worker of uWSGI loads it."""
 
-import hash_ring  # noqa: F401  (before all of Neutron's that it alters)
+import dead_peers  # noqa: F401  (before all of Neutron's that they alter)
+import hash_ring  # noqa: F401
 from neutron import policy
 from neutron.wsgi.api import application  # noqa: F401
 

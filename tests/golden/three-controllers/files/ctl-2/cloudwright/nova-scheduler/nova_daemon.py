@@ -1,4 +1,4 @@
-"""nova-scheduler and nova-conductor, which start and stop without waiting for idle threads.
+"""nova-scheduler and nova-conductor, which wait for no idle threads and send nothing to the dead.
 
 - Before it forks, and before it ends, Nova ends its thread pools and waits for their threads. An
   idle thread of futurist looks once a second whether it shall end (`ThreadWorker.MAX_IDLE_FOR`):
@@ -6,10 +6,12 @@
   thread is given a piece of nothing to do, so that it looks at once.
 - A listener of oslo.messaging that has had nothing to do for a while looks every 1.7 s whether it
   shall stop. Here it does four times a second.
+- The scheduler leaves out hosts that have stopped to answer (`answering.py`).
 """
 
 import importlib
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 LOOK_SECONDS = 0.25
@@ -47,6 +49,22 @@ def stop_listening_at_once() -> None:
     amqpdriver.ACK_REQUEUE_EVERY_SECONDS_MAX = LOOK_SECONDS
 
 
+def leave_out_silent_hosts() -> None:
+    """Have the scheduler send nothing to a host that has stopped to answer."""
+    import answering
+    from nova.scheduler.filters.compute_filter import ComputeFilter
+
+    filter_all = ComputeFilter.filter_all
+    asked = answering.Answering(answering.DISCARD_PORT, answering.KEEP_SECONDS)
+
+    def filter_answering(self: Any, hosts: Iterable[Any], spec: Any) -> list[Any]:
+        up = list(filter_all(self, hosts, spec))
+        silent = asked.silent({str(host.host_ip) for host in up})
+        return [host for host in up if str(host.host_ip) not in silent]
+
+    ComputeFilter.filter_all = filter_answering
+
+
 def main() -> int:
     """Be the daemon that the last argument names: `scheduler`, `conductor`."""
     name = sys.argv.pop()
@@ -54,6 +72,8 @@ def main() -> int:
     daemon = importlib.import_module(f"nova.cmd.{name}")  # first: it chooses the kind of threads
     end_pools_at_once()
     stop_listening_at_once()
+    if name == "scheduler":
+        leave_out_silent_hosts()
     return int(daemon.main() or 0)
 
 
