@@ -1,8 +1,8 @@
 """How long a look at many hosts takes that finds nothing to do: real sshd, real files.
 
-Each host is a network name space with an sshd and an /etc/cloudwright of its own, on a bridge
-that goes with it. Its container engine is the fake that ships, so that what is measured is ours:
-one SSH connection per host, facts, and the real content of every config file.
+Each host is a network name space with an sshd, an /etc/cloudwright and a /var/lib/cloudwright of
+its own, on a bridge that goes with it. Its container engine is the fake that ships, so that what
+is measured is ours: one SSH connection per host, facts, and the real content of every config file.
 Usage: no_op_hosts.py [N]
 """
 
@@ -18,11 +18,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cloudwright.engine.fake import FakeEngine
+from cloudwright.engine.api import ContainerSpec
+from cloudwright.engine.fake import FakeEngine, Process
 from cloudwright.execute.host.config import look, started_command, write_config
 from cloudwright.execute.host.container import spec_of
 from cloudwright.execute.host.fleet import Fleet, open_fleet
 from cloudwright.execute.host.judge import container_seen, files_seen
+from cloudwright.execute.host.kvm import PROBE
 from cloudwright.execute.look.survey import holdings, survey
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.images.schemas import Schemas
@@ -59,7 +61,7 @@ def with_keys(cloud: Cloud, folder: Path) -> Cloud:
 
 async def measure(cloud: Cloud, folder: Path) -> int:
     """Make every host whole, then look at all of them from the start, and say how long it took."""
-    engines = {h.name: FakeEngine(h.name) for h in cloud.hosts}
+    engines = {h.name: FakeEngine(h.name, program=program) for h in cloud.hosts}
     for image in (s.image.name for s in SERVICES if s.image):
         for engine in engines.values():
             engine.add_image(f"{cloud.images.prefix}/{image}:{cloud.release}")
@@ -91,6 +93,11 @@ async def measure(cloud: Cloud, folder: Path) -> int:
         f"(connected after {connected:.1f} s; {processor:.1f} s of our processor)"
     )
     return int(took > GOAL_SECONDS)
+
+
+def program(spec: ContainerSpec) -> Process:
+    """Services run; no guest boots, which is asked once and kept on the host."""
+    return Process(seconds=0, exit_code=1) if spec.name == PROBE else Process()
 
 
 def _writes(step: object) -> bool:
@@ -196,7 +203,8 @@ def serve(number: int, address: str, folder: Path) -> subprocess.Popen[bytes]:
         "PasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
     )
     start = (
-        "mkdir -p /etc/cloudwright /run/sshd; mount -t tmpfs tmpfs /etc/cloudwright; "
+        "mkdir -p /etc/cloudwright /var/lib/cloudwright /run/sshd; "
+        "for own in /etc/cloudwright /var/lib/cloudwright; do mount -t tmpfs tmpfs $own; done; "
         # Not what root of this machine starts at each login: a hundred hosts share its processors.
         "mount -t tmpfs tmpfs /root; "
         f"exec /usr/sbin/sshd -D -e -f {config}"

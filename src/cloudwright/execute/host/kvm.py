@@ -27,6 +27,9 @@ timeout -s KILL {PROBE_SECONDS} qemu-system-x86_64 -accel kvm -cpu host -m 16 -d
 """
 
 
+PROBE = "cloudwright-kvm-probe"
+"""The container in which the guest boots."""
+
 QUESTIONS = rf"""
 echo kernel=$(uname -r)
 echo kvm=$(cat {RECORD} 2>/dev/null)
@@ -53,24 +56,23 @@ async def kvm_works(host: Host, engine: Engine, image: str, answers: Mapping[str
 
 
 async def _boots(engine: Engine, image: str) -> bool:
-    name = "cloudwright-kvm-probe"
     spec = ContainerSpec(
-        name=name,
+        name=PROBE,
         image=image,
         entrypoint=("bash", "-c"),
         command=(_SCRIPT,),
         user="root",
         devices=("/dev/kvm",),
     )
-    await _remove(engine, name)
+    await _remove(engine, PROBE)
     try:
         await engine.create(spec)
-        await engine.start(name)
-        return await engine.wait(name) == 0
+        await engine.start(PROBE)
+        return await engine.wait(PROBE) == 0
     except HostError:
         return False
     finally:
-        await _remove(engine, name)
+        await _remove(engine, PROBE)
 
 
 async def _remove(engine: Engine, name: str) -> None:
