@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.member import program
 
+room = program("cloudwright.services.rabbitmq", "room.py")
 rabbit = program("cloudwright.services.rabbitmq", "rabbit.py")
 NODES = {"a": "rabbit@10.0.0.1", "b": "rabbit@10.0.0.2", "c": "rabbit@10.0.0.3"}
 
@@ -41,6 +42,7 @@ def adapter(kept: Path, port: int = 1) -> Any:
             "address": "127.0.0.1",
             "port": port,
             "names": str(kept / "inetrc"),
+            "room": 200_000_000,
         }
     )
 
@@ -151,6 +153,45 @@ def test_who_came_up_is_not_asked_after(
     asked.clear()
     adapter(tmp_path).command(found=False, anew=False, history="old", others=("b",))
     assert store.exists() and not asked
+
+
+def free(monkeypatch: pytest.MonkeyPatch, *megabytes: int) -> list[int]:
+    """What the disk has left, look by look; the last for ever."""
+    left = [m * 1_000_000 for m in megabytes]
+    monkeypatch.setattr(room, "_free", lambda _: left.pop(0) if len(left) > 1 else left[0])
+    return left
+
+
+def test_on_a_full_disk_a_member_goes_where_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = adapter(tmp_path)
+    free(monkeypatch, 199)
+    one.attend(("a", "b"))
+    assert not one.is_stuck()  # b alone is no majority
+    one.attend(("a", "b", "c"))
+    assert one.is_stuck()
+    free(monkeypatch, 200)
+    assert not one.is_stuck()
+
+
+def test_a_member_that_stayed_on_a_full_disk_is_started_anew_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = adapter(tmp_path)
+    one.attend(("a",))
+    free(monkeypatch, 0, 50, 250)
+    assert [one.is_stuck() for _ in range(4)] == [False, False, True, False]
+
+
+def test_a_member_starts_once_it_has_room_to_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(room.time, "sleep", waited.append)
+    left = free(monkeypatch, 0, 250, 300)
+    assert adapter(tmp_path).command(found=True, anew=False) == [rabbit.SERVER]
+    assert len(waited) == 2 and len(left) == 1
 
 
 def test_one_that_has_yet_to_tell_its_queues_is_not_up(tmp_path: Path, store: Path) -> None:

@@ -6,6 +6,7 @@ import json
 
 from cloudwright.declare import member
 from cloudwright.declare.at import CA_PATH, At
+from cloudwright.declare.library import library
 from cloudwright.declare.oslo import OWN_BALANCER, QUEUE_AGENT_PORT, QUEUE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.rollout import Alone, Quorum
@@ -24,43 +25,25 @@ from cloudwright.declare.tls import CERTIFICATE_PATH, KEY_PATH, Tls
 from cloudwright.model.cloud import VOTERS, Host
 from cloudwright.model.secrets import RabbitHash, Secret
 from cloudwright.services.rabbitmq.image import IMAGE, PLUGINS
+from cloudwright.services.rabbitmq.members import (
+    ADVANCED,
+    ADVANCED_CONFIG,
+    DISTRIBUTION,
+    MEMBERS,
+    MEMBERS_CONFIG,
+)
 
 DISTRIBUTION_PORT = 25672
 MAPPER_PORT = 4369
 """Erlang's own choice: there its port mapper says where the distribution is."""
 DATA = "/var/lib/rabbitmq"
+ROOM = 200_000_000
+"""Bytes that are left free."""
+
 NAMES = f"{DATA}/inetrc"  # written by the agent
 DEFINITIONS = "/etc/rabbitmq/definitions.json"
 REPAIR = ("rabbitmqctl", "import_definitions", DEFINITIONS)
 LIBRARY = "/usr/lib/erlang/lib/ssl-*"
-MEMBERS = "/etc/rabbitmq/members.config"
-DISTRIBUTION = f"-proto_dist inet_tls -ssl_dist_optfile {MEMBERS}"
-MEMBERS_CONFIG = f"""\
-[{{server, [{{cacertfile, "{CA_PATH}"}}, {{certfile, "{CERTIFICATE_PATH}"}},
-           {{keyfile, "{KEY_PATH}"}}, {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}]}},
- {{client, [{{cacertfile, "{CA_PATH}"}}, {{certfile, "{CERTIFICATE_PATH}"}},
-           {{keyfile, "{KEY_PATH}"}}, {{verify, verify_peer}}]}}].
-"""
-"""How members, and RabbitMQ's own tools, speak with each other."""
-
-SILENT_SECONDS = 5
-"""A member that acknowledges nothing of what it is sent for so long is gone."""
-
-TCP_USER_TIMEOUT = (6, 18)
-"""Level (TCP) and option, in milliseconds: tcp(7). Erlang has no name for it."""
-
-_RAW = (SILENT_SECONDS * 1000).to_bytes(4, "little")
-_OPTION = ", ".join(map(str, TCP_USER_TIMEOUT))
-_SILENT = f"[{{raw, {_OPTION}, <<{', '.join(map(str, _RAW))}>>}}]"
-ADVANCED = "/etc/rabbitmq/advanced.config"
-ADVANCED_CONFIG = f"""\
-%% Between members, who always have something to say to each other. Until a host is known to be
-%% dead, the others wait for what its consumers were given: by ticks (net_ticktime) alone for 10 s,
-%% and for as long again until its connection is closed.
-[{{kernel, [{{inet_dist_connect_options, {_SILENT}}},
-           {{inet_dist_listen_options, {_SILENT}}}]}}].
-"""
-
 CLEAR = ("rabbitmqctl", "eval", "ssl:clear_pem_cache().")
 """Erlang keeps what it read of certificates for minutes."""
 
@@ -88,6 +71,7 @@ def files(at: At) -> Files:
             owner=owner,
             mode="0400",
         ),
+        **library(__package__, "program/room.py"),
         **member.program(
             at,
             at.voters,
@@ -101,6 +85,7 @@ def files(at: At) -> Files:
                 "nodes": {host.name: _node(host) for host in at.voters},
                 "address": at.host.address,
                 "port": QUEUE_PORT,
+                "room": ROOM,
             },
         ),
     }
@@ -128,7 +113,7 @@ def _settings(at: At) -> dict[str, str | int]:
         "default_queue_type": "quorum",
         "load_definitions": DEFINITIONS,
         "vm_memory_high_watermark.relative": "0.3",
-        "disk_free_limit.absolute": "200MB",
+        "disk_free_limit.absolute": ROOM,
         # A log of 512 MB, the default, costs as much memory before it is rolled over.
         "raft.wal_max_size_bytes": 64 * 1024 * 1024,
         "log.file": "false",

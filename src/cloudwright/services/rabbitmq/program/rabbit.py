@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from room import Room  # a file beside this one
+
 FRESH = -1
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 FIRST = "first"
@@ -167,6 +169,8 @@ class Adapter:
         self._apart = self.kept / "cloudwright.apart"
         self._settled = self.kept / "cloudwright.settled"
         self._starting = self.kept / "cloudwright.starting"
+        self._room = Room(self.kept, settings["room"])
+        self._up: Sequence[str] = ()
         self._watched = len(self._nodes) == 1
         self._grown = len(self._nodes) == 1
         self._again = 0.0
@@ -183,6 +187,7 @@ class Adapter:
         self, found: bool, anew: bool, history: str = "", others: Sequence[str] = ()
     ) -> list[str]:
         """Begin or join a cluster where there is nothing to start with, or that is given up."""
+        self._room.wait()
         nodes = [self._own]
         through = [self._nodes[name] for name in sorted(others)[:1]]
         if found:
@@ -236,6 +241,8 @@ class Adapter:
         started anew as well, once: only who was open since it started is, for who starts waits
         for the others.
         """
+        if self._room.is_to_stop(len(self._up) - 1 > len(self._nodes) // 2):
+            return True
         if self._apart.exists():
             print(f"apart from {self._apart.read_text()}, whom it reaches", flush=True)
             return True
@@ -249,6 +256,7 @@ class Adapter:
 
     def attend(self, up: Sequence[str]) -> None:
         """End what was begun: queues that go on alone, a join, copies on members that came."""
+        self._up = up
         if (self._alone.exists() or self._joining.exists()) and not self._answers():
             return
         self._joining.unlink(missing_ok=True)
