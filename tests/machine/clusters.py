@@ -128,9 +128,9 @@ class Clusters:
         """Wait until it is `so`; the seconds that it took."""
         return eventually(so, seconds=SECONDS, what=what)
 
-    def both(self, what: str) -> None:
-        """Wait until both members of the database are ready."""
-        self.until(what, lambda: len(self.ready("ctl-a", "ctl-b")) == 2)
+    def both(self, what: str) -> float:
+        """Wait until both members of the database are ready; the seconds that it took."""
+        return self.until(what, lambda: len(self.ready("ctl-a", "ctl-b")) == 2)
 
     def whole(self) -> None:
         """Wait until both members and the arbitrator are one cluster: what has booted a moment ago
