@@ -155,6 +155,15 @@ def test_who_came_up_is_not_asked_after(
     assert store.exists() and not asked
 
 
+def test_who_begins_with_what_it_knows_waits_for_no_other(
+    tmp_path: Path, store: Path, asked: list[list[str]]
+) -> None:
+    holds(store)
+    adapter(tmp_path).command(found=False, anew=False, history="old", others=("a",))
+    assert (store / "force_load").exists() and not asked
+    assert formation(tmp_path) == [NODES["a"]]
+
+
 def free(monkeypatch: pytest.MonkeyPatch, *megabytes: int) -> list[int]:
     """What the disk has left, look by look; the last for ever."""
     left = [m * 1_000_000 for m in megabytes]

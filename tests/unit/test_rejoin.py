@@ -33,7 +33,7 @@ def test_where_none_runs_each_of_the_last_whole_cluster_is_waited_for() -> None:
     a, b = told("a", "down", view=MEMBERS), told("b", "down", view=MEMBERS)
     assert rejoin(a, b) == agent.Wait("c must say what it holds")
     assert rejoin(a, b, told("c", "down")) == agent.Join(OLD)
-    assert rejoin(a, b, dead="c") == agent.Join(OLD)
+    assert rejoin(b, a, dead="c") == agent.Join(OLD)
     together = [told(name, "down", view=("a", "b")) for name in "ab"]
     assert rejoin(*together) == agent.Join(OLD)
 
@@ -61,7 +61,23 @@ def test_on_a_word_the_one_that_knows_most_founds_once_the_servers_are_stopped()
 
 def test_a_majority_founds_nothing_on_a_word() -> None:
     a, b = told("a", "down", view=MEMBERS), told("b", "running", view=MEMBERS)
+    assert rejoin(b, a, dead="c") == agent.Join(OLD)
+
+
+def test_of_a_majority_one_whom_nobody_left_behind_begins_with_what_it_knows() -> None:
+    """The server itself would wait for the dead, who may know more."""
+    a, b = told("a", "down", view=MEMBERS), told("b", "running", view=("b", "c"))
     assert rejoin(a, b, dead="c") == agent.Join(OLD)
+    assert rejoin(b, a, dead="c") == agent.Join(OLD, ("b",))
+    assert rejoin(a, replace(b, view=MEMBERS), dead="c") == agent.Join(OLD, ("a",))
+    assert rejoin(b, replace(a, state="up"), dead="c") == agent.Join(OLD, ("a",))
+    assert rejoin(b, replace(a, history=NEW), dead="c") == agent.Wait(
+        "the members' data differ in origin: new, old"
+    )
+    five = ("a", "b", "c", "d", "e")
+    three = {name: told(name, "down", view=five) for name in "bc"}
+    waits = agent.rejoin(a, three, five, frozenset("d"))
+    assert waits == agent.Wait("e must say what it holds")
 
 
 def test_a_founding_that_was_interrupted_is_finished() -> None:

@@ -189,7 +189,7 @@ class Adapter:
         """Begin or join a cluster where there is nothing to start with, or that is given up."""
         self._room.wait()
         nodes = [self._own]
-        through = [self._nodes[name] for name in sorted(others)[:1]]
+        through = [self._nodes[name] for name in sorted({*others} - {self._name})[:1]]
         if found:
             if anew:
                 _write(self._alone, "\n".join(others))
@@ -201,6 +201,8 @@ class Adapter:
             _write(self._history, history)
             nodes += through
             self._be_forgotten(through)
+        elif self._name in others:
+            (self._store / self._own / "force_load").touch()  # as `rabbitmqctl force_boot` does
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
         _write(self._names, _names(self._listens[0], socket.gethostname()))

@@ -35,6 +35,7 @@ class Join:
     """Start as a member of the cluster that is there.
 
     `history` is that cluster's, and `through` are its members that are up, where somebody told;
+    oneself when nobody is, and who may know more is dead: to begin with what one knows.
     `anew`: what this member holds was given up there, and is thrown away.
     """
 
@@ -128,18 +129,28 @@ def rejoin(
     missing = set(members) - spoken.keys()
     if missing and missing <= dead and len(spoken) * 2 <= len(members):
         return _minority(own, told, members, tuple(sorted(missing)))
+    counted = [t for t in spoken.values() if not _given_up(t, spoken)]
+    histories = {t.history for t in counted if t.history}
+    waited_for = missing and missing <= dead and not any(t.state == UP for t in told.values())
+    if waited_for and len(histories) == 1 and _latest(counted, members) == own.name:
+        return Join(history=own.history, through=(own.name,))
     running = [t for t in told.values() if t.state in (UP, RUNNING)]
     # An agent of an older version does not tell the history.
     if same := [t for t in running if t.history in (own.history, "")]:
         return _join(same)
-    counted = [t for t in spoken.values() if not _given_up(t, spoken)]
     views = [set(t.view or members) for t in counted]
     if waited := sorted(set().union(*views) & missing - dead):
         return Wait(f"{', '.join(waited)} must say what it holds")
-    histories = {t.history for t in counted if t.history}
     if len(histories) > 1:
         return Wait(f"the members' data differ in origin: {', '.join(sorted(histories))}")
     return Join(history=own.history)
+
+
+def _latest(counted: Iterable[Told], members: tuple[str, ...]) -> str:
+    """Who knows who is in the cluster: one whom nobody of `counted` left behind."""
+    views = [set(t.view or members) for t in counted]
+    kept = [t.name for t in counted if all(t.name in view for view in views)]
+    return min(kept, key=members.index, default="")
 
 
 def _minority(
