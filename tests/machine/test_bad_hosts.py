@@ -129,7 +129,7 @@ def test_a_host_without_an_engine_says_how_to_get_one(bench: Bench) -> None:
     finally:
         bench.on_host(
             "mv /usr/bin/podman.away /usr/bin/podman; "
-            "until [ -S /run/podman/podman.sock ]; do sleep 0.1; done"
+            "until podman --remote info >/dev/null 2>&1; do sleep 0.1; done"
         )
     bench.usable()
 
