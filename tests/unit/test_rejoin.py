@@ -74,6 +74,8 @@ def test_of_a_majority_one_whom_nobody_left_behind_begins_with_what_it_knows() -
     assert rejoin(b, replace(a, history=NEW), dead="c") == agent.Wait(
         "the members' data differ in origin: new, old"
     )
+    empty = agent.Told(name="a", state="down", history="", position=agreement.FRESH)
+    assert rejoin(replace(b, view=MEMBERS), empty, dead="c") == agent.Join(OLD, ("b",))
     five = ("a", "b", "c", "d", "e")
     three = {name: told(name, "down", view=five) for name in "bc"}
     waits = agent.rejoin(a, three, five, frozenset("d"))

@@ -147,9 +147,11 @@ def rejoin(
 
 
 def _latest(counted: Iterable[Told], members: tuple[str, ...]) -> str:
-    """Who knows who is in the cluster: one whom nobody of `counted` left behind."""
-    views = [set(t.view or members) for t in counted]
-    kept = [t.name for t in counted if all(t.name in view for view in views)]
+    """Who knows who is in the cluster: one whom nobody of `counted` that hold something left
+    behind."""
+    holding = [t for t in counted if t.position != FRESH]
+    views = [set(t.view or members) for t in holding]
+    kept = [t.name for t in holding if all(t.name in view for view in views)]
     return min(kept, key=members.index, default="")
 
 
