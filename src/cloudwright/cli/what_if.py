@@ -153,7 +153,7 @@ def _limits(cloud: Cloud, one: Forecast) -> Iterator[str]:
     if one.computes and one.computes_left:
         yield (
             f"limits:     for {down_seconds(cloud)} s Nova may send new servers to "
-            f"{', '.join(one.computes)}, where they wait for the host's return"
+            f"{', '.join(one.computes)}, if its scheduler never asked there before"
         )
     if one.computes_left and set(one.computes) - set(one.cut_off):
         yield (
