@@ -50,8 +50,9 @@ def down_seconds(cloud: Cloud) -> int:
     """How long Nova takes a silent compute host for well: four of its reports.
 
     Until then a scheduler that never asked it (`program/answering.py`) sends servers there, which
-    wait for its return: with Nova's 10 and 60 s, for a minute after the loss of a site. With heartbeats of 10 s to the queue, reports came up to
-    18.5 s late where its member had died (measured): much less is not safe.
+    wait for its return: with Nova's 10 and 60 s, for a minute after the loss of a site. With
+    heartbeats of 10 s to the queue, reports came up to 18.5 s late where its member had died
+    (measured): much less is not safe.
     """
     return 4 * _report_seconds(cloud)
 
