@@ -392,3 +392,10 @@ def test_a_founder_without_the_dead_begins_a_new_history(tmp_path: Path, adapter
     words = adapter.command(found=True, anew=True)  # type: ignore[attr-defined]
     assert words == ["mariadbd", "--wsrep-new-cluster"]
     assert not (tmp_path / "grastate.dat").exists()
+    # The server ended before it wrote anything: it never began.
+    assert adapter.look()[:2] == (HISTORY, 12)  # type: ignore[attr-defined]
+    adapter.command(found=True, anew=True)  # type: ignore[attr-defined]
+    (tmp_path / "grastate.dat").write_text("uuid:    new\nseqno:   1\n")
+    assert adapter.look()[:2] == ("new", 1)  # type: ignore[attr-defined]
+    (tmp_path / "grastate.dat").unlink()  # by a transfer that was interrupted, much later
+    assert adapter.look()[0] == ""  # type: ignore[attr-defined]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +75,68 @@ def test_a_word_ends_with_the_outage_that_it_was_given_in(tmp_path: Path) -> Non
     assert statements.dead(tmp_path, MEMBERS) == frozenset()
     assert statements.given_up(tmp_path) == (HISTORY,)
     assert statements.dead(None, MEMBERS) == frozenset()
+
+
+def test_who_speaks_is_struck_from_the_word(tmp_path: Path) -> None:
+    statements.declare(tmp_path, ["b", "c"], MEMBERS)
+    statements.hear(tmp_path, ["a"])
+    assert statements.dead(tmp_path, MEMBERS) == {"b", "c"}
+    statements.hear(tmp_path, ["a", "b"])
+    assert statements.dead(tmp_path, MEMBERS) == {"c"}
+    statements.hear(tmp_path, ["c"])
+    assert statements.dead(tmp_path, MEMBERS) == frozenset()
+    statements.end(tmp_path)
+    statements.hear(tmp_path, MEMBERS)
+
+
+def test_what_is_proposed_is_told_until_it_is_said_or_taken_back(tmp_path: Path) -> None:
+    statements.propose(tmp_path, ["c"], MEMBERS)
+    assert statements.named(tmp_path, MEMBERS) == {"c"}
+    assert statements.dead(tmp_path, MEMBERS) == frozenset()
+    statements.declare(tmp_path, ["c"], MEMBERS)
+    assert statements.named(tmp_path, MEMBERS) == {"c"}
+    statements.end(tmp_path)
+    assert statements.named(tmp_path, MEMBERS) == frozenset()
+    statements.propose(tmp_path, ["c"], MEMBERS)
+    for seconds in (-11, 11):
+        now = time.time() + seconds
+        os.utime(tmp_path / statements.PROPOSED, (now, now))
+        assert statements.named(tmp_path, MEMBERS) == frozenset()
+    assert statements.named(None, MEMBERS) == frozenset()
+
+
+@pytest.mark.parametrize("c_lives", [False, True])
+def test_who_starts_while_it_is_called_dead_finds_that_or_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    c_lives: bool,
+) -> None:
+    statements.note_whole(tmp_path, MEMBERS)
+    (tmp_path / "member.json").write_text(
+        json.dumps({"secret": "x", "name": "a", "members": dict.fromkeys(MEMBERS, "")})
+    )
+    adapter = SimpleNamespace(kept=tmp_path, rejoins=True)
+    monkeypatch.setattr(agent, "HERE", tmp_path)
+    monkeypatch.setattr(agent, "load_adapter", lambda *_: adapter)
+
+    def asked(*_: object) -> dict[str, object]:
+        assert statements.named(tmp_path, MEMBERS) == {"c"}
+        a, b, c = (down(n, 0, *MEMBERS) for n in MEMBERS)
+        return {"a": a, "b": b, "c": c if c_lives else None}
+
+    monkeypatch.setattr(ask, "ask_each", asked)
+    assert ask.main(["dead", "c"]) == (3 if c_lives else 0)
+    assert ("c answers" in capsys.readouterr().err) is c_lives
+    assert statements.named(tmp_path, MEMBERS) == (frozenset() if c_lives else {"c"})
+    assert statements.dead(tmp_path, MEMBERS) == statements.named(tmp_path, MEMBERS)
+
+
+def test_a_member_that_ended_before_it_founded_gives_nothing_up(tmp_path: Path) -> None:
+    statements.give_up(tmp_path, [HISTORY, "older"])
+    for history, left in ((HISTORY, ("older",)), ("new", (HISTORY, "older"))):
+        looks = SimpleNamespace(kept=tmp_path, rejoins=True, look=lambda h=history: (h, 0, ()))
+        assert set(agent.look("a", looks).left) == set(left)
 
 
 def test_a_word_is_refused_while_there_is_somebody_to_join_or_a_dead_one_speaks() -> None:

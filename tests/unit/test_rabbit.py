@@ -207,8 +207,32 @@ def test_one_that_has_yet_to_tell_its_queues_is_not_up(tmp_path: Path, store: Pa
     with socket.create_server(("127.0.0.1", 0)) as server:
         one = adapter(tmp_path, server.getsockname()[1])
         assert one.is_up()
-        (tmp_path / "cloudwright.alone").touch()
+        one.command(found=True, anew=True, others=("b", "c"))
         assert not one.is_up()
+
+
+def test_a_founding_without_the_dead_that_was_interrupted_is_none_or_is_ended(
+    tmp_path: Path, store: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds(store)
+    write = rabbit._write
+    for path, begun in (("cloudwright.alone", False), ("cloudwright.history", True)):
+
+        def written(to: Path, text: str, last: str = path) -> None:
+            write(to, text)
+            if to.name == last:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(rabbit, "_write", written)
+        with pytest.raises(KeyboardInterrupt):
+            adapter(tmp_path).command(found=True, anew=True, others=("b", "c"))
+        monkeypatch.setattr(rabbit, "_write", write)
+        assert asked == []
+        one = adapter(tmp_path)
+        assert (one.look()[0] != rabbit.FIRST) is begun
+        one.command(found=False, anew=False)
+        forgets = [["forget_cluster_node", "--offline", NODES[name]] for name in "bc"]
+        assert asked == (forgets if begun else [])
 
 
 def test_an_open_member_is_ready_once_its_copies_run_or_after_a_while(

@@ -176,15 +176,18 @@ class Voting:
                     hint=f"`cloudwright logs {name}` says what it does; `failover` is repeatable",
                 )
             # A server that is cut off gives up by itself what it was part of, and only then can it
-            # be told; one that founds by itself needs no word.
-            if not told and not any(s.state in ("cut off", "founding") for s in late):
+            # be told; one that founds by itself needs no word. Whose agent was started anew since
+            # it was told knows of none, and waits again.
+            waits = not told or any(s.waits for s in late)
+            if waits and not any(s.state in ("cut off", "founding") for s in late):
                 try:
                     await members.tell([host for host in dead if host in hosts])
                 except UnsafePlan as err:  # something else came between: look again
                     refused = str(err)
                 else:
+                    if not told:
+                        tell(f"{name}: the others were told")
                     told, refused = True, ""
-                    tell(f"{name}: the others were told")
             await asyncio.sleep(POLL_SECONDS)
         tell(f"{name}: whole, {loop.time() - begun:.0f} s after")
 

@@ -20,6 +20,8 @@ from component import is_first, keep_telling, may_go_on, names_of
 from server import tell
 
 STATE = "grastate.dat"
+FORMER = "cloudwright.grastate"
+"""The server's state that is given up, until it has written another."""
 VIEW = "cloudwright.view"
 THERE = Path("/run/mysqld/members")
 """Who is there now, whole or not (`notify.sh`)."""
@@ -94,6 +96,7 @@ class Adapter:
     def look(self) -> tuple[str, int, tuple[str, ...]]:
         """The history and position of the data, recovered from its log after a crash."""
         self._unpack()
+        self._take_back()
         history, position = self._state()
         if history and position < 0 and not self._alone:
             history, position = self._recover()
@@ -120,7 +123,8 @@ class Adapter:
             return ["mariadbd", *self._start]
         state = self._data / STATE
         if anew:
-            state.unlink(missing_ok=True)
+            if state.exists():
+                state.replace(self._data / FORMER)
             return ["mariadbd", "--wsrep-new-cluster"]
         if state.exists():
             text = state.read_text()
@@ -203,6 +207,15 @@ class Adapter:
         for item in sorted(fresh.iterdir(), key=lambda p: p.name == "mysql"):
             item.rename(data / item.name)
         fresh.rmdir()
+
+    def _take_back(self) -> None:
+        """Undo a founding that ended before the server had a history of its own; what was given up
+        for it is all that there may be, and nothing was written since."""
+        former = self._data / FORMER
+        if (self._data / STATE).exists():
+            former.unlink(missing_ok=True)
+        elif former.exists():
+            former.replace(self._data / STATE)
 
     def _state(self) -> tuple[str, int]:
         """What the server wrote as it stopped; position -1 when it could not."""

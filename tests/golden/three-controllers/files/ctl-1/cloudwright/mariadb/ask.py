@@ -20,8 +20,11 @@ def main(words: list[str]) -> int:
     """Do what `words` say; the status to exit with."""
     settings = json.loads((agent.HERE / "member.json").read_text())
     secret = settings["secret"].encode()
-    told = ask_each(settings["members"], secret)
     adapter = agent.load_adapter(str(agent.HERE / "adapter.py"), settings)
+    if words[:1] == ["dead"] and adapter.rejoins and adapter.kept:
+        # Before they are asked: one that comes between finds it, one that was there answers.
+        statements.propose(adapter.kept, words[1:], statements.last_whole(adapter.kept))
+    told = ask_each(settings["members"], secret)
     own = told[settings["name"]]
     if words[:1] == ["state"]:
         print(json.dumps(state(own, told, adapter)))
@@ -29,6 +32,7 @@ def main(words: list[str]) -> int:
     if words[:1] == ["dead"] and len(words) > 1 and adapter.kept is not None:
         why = refusal(frozenset(words[1:]), own, told, rejoins=adapter.rejoins)
         if why:
+            statements.withdraw(adapter.kept)
             print(why, file=sys.stderr)
             return 3
         assert own is not None

@@ -191,10 +191,10 @@ class Adapter:
         nodes = [self._own]
         through = [self._nodes[name] for name in sorted({*others} - {self._name})[:1]]
         if found:
+            new = secrets.token_hex(16)
             if anew:
-                _write(self._alone, "\n".join(others))
-                self._forget(others)
-            _write(self._history, secrets.token_hex(16))
+                _write(self._alone, "\n".join([new, *others]))
+            _write(self._history, new)  # until here nothing has happened
         elif anew or not self._holds() or self._is_forgotten(through):
             shutil.rmtree(self._store, ignore_errors=True)
             _write(self._joining, history)
@@ -203,6 +203,7 @@ class Adapter:
             self._be_forgotten(through)
         elif self._name in others:
             (self._store / self._own / "force_load").touch()  # as `rabbitmqctl force_boot` does
+        self._forget(self._left_behind())
         self._formation.parent.mkdir(exist_ok=True)
         _write(self._formation, _formation(nodes))
         _write(self._names, _names(self._listens[0], socket.gethostname()))
@@ -224,7 +225,7 @@ class Adapter:
     def is_up(self) -> bool:
         """Whether it serves: a member without a majority closes its doors (`pause_minority`), and
         one that goes on alone has first to tell its queues."""
-        return not self._alone.exists() and self._answers()
+        return not self._left_behind() and self._answers()
 
     def is_ready(self) -> bool:
         """Whether it also has all that it keeps at hand; then a member takes everything."""
@@ -259,12 +260,13 @@ class Adapter:
     def attend(self, up: Sequence[str]) -> None:
         """End what was begun: queues that go on alone, a join, copies on members that came."""
         self._up = up
-        if (self._alone.exists() or self._joining.exists()) and not self._answers():
+        alone = self._left_behind()
+        if (alone or self._joining.exists()) and not self._answers():
             return
         self._joining.unlink(missing_ok=True)
         if up:
             self._starting.unlink(missing_ok=True)
-        if self._alone.exists():
+        if alone:
             if _evaluate(ALONE):
                 self._alone.unlink()
             return
@@ -279,6 +281,14 @@ class Adapter:
             declared = ", ".join(f"'{node}'" for node in self._nodes.values())
             self._grown = _evaluate(GROW.format(declared=declared))
             self._again = time.monotonic() + AGAIN_SECONDS
+
+    def _left_behind(self) -> list[str]:
+        """Without whom the history goes on that was begun last, until the queues know it."""
+        try:
+            history, *names = self._alone.read_text().split()
+        except (FileNotFoundError, ValueError):
+            return []
+        return names if history == self.history() else []
 
     def _holds(self) -> bool:
         """Whether there is a member's data, and not half of what a join was to bring."""
@@ -318,8 +328,8 @@ class Adapter:
 
         What is left of it (one was forgotten before this was interrupted) `ALONE` does later.
         """
-        for name in dead:
-            words = ["forget_cluster_node", "--offline", self._nodes[name]]
+        for node in (self._nodes[name] for name in dead if name in self._nodes):
+            words = ["forget_cluster_node", "--offline", node]
             print(_control(words, FORGET_SECONDS), flush=True)
 
 

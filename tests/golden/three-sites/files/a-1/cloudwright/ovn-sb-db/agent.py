@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Protocol
@@ -58,7 +58,7 @@ from agreement import (  # noqa: E402
     next_view,
     rejoin,
 )
-from questions import ask, ask_all, seal  # noqa: E402
+from questions import ask, ask_all, seal, written  # noqa: E402
 
 
 class Adapter(Protocol):
@@ -132,7 +132,8 @@ class Member:
         if self.adapter.rejoins:
             view = statements.last_whole(self.adapter.kept)
             history = self.adapter.history() if self.running else ""
-            holds = replace(holds, view=view, history=history or holds.history)
+            dead = tuple(sorted(statements.named(self.adapter.kept, view)))
+            holds = replace(holds, view=view, history=history or holds.history, dead=dead)
         if self.running and self.adapter.is_up():
             self.founding = False
             return replace(holds, state=UP)
@@ -161,8 +162,7 @@ def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
                 else:
                     self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n", "")
             elif self.path == "/member":
-                told = member.told()
-                body = json.dumps(_words(told)).encode()
+                body = written(member.told())
                 nonce = self.headers.get("X-Nonce", "")[:64]
                 self._say(200, body, seal(member.secret, nonce, body))
             else:
@@ -182,12 +182,6 @@ def _handler(member: Member) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _words(told: Told | None) -> dict[str, object] | None:
-    """As it goes over the wire: without `left` when empty, which an older agent does not know."""
-    words = asdict(told) if told else None
-    return {k: v for k, v in words.items() if k != "left" or v} if words else None
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -201,6 +195,8 @@ def settle(member: Member, addresses: Mapping[str, str]) -> tuple[Join | Found, 
     last = ""
     while True:
         told = {t.name: t for t in ask_all(others, member.secret)}
+        if member.adapter.kept:
+            statements.hear(member.adapter.kept, told)
         decision = choose(member.adapter, member.holds, told, tuple(addresses))
         if not isinstance(decision, Wait):
             member.founding = isinstance(decision, Found)
@@ -223,8 +219,9 @@ def choose(
 def prepare(member: Member, decision: Join | Found, told: Sequence[Told]) -> list[str]:
     """Make what the server is to start with, and give its arguments.
 
-    Who founds keeps what it gives up before anything depends on it; who throws something away has
-    done that before it keeps why. So whatever ends this in the middle, it is begun again.
+    Who founds keeps what it gives up before anything depends on it, and has not given it up as
+    long as its data say so; who throws something away has done that before it keeps why. So
+    whatever ends this in the middle, nothing has happened, or all of it.
     """
     adapter, kept = member.adapter, member.adapter.kept
     left = set(member.holds.left).union(*(t.left for t in told))
@@ -236,7 +233,7 @@ def prepare(member: Member, decision: Join | Found, told: Sequence[Told]) -> lis
             statements.note_whole(kept, [member.name])
     else:
         command = adapter.command(False, decision.anew, decision.history, decision.through)
-        keep(member, left)
+        keep(member, left - {decision.history})
         if kept and decision.anew:
             statements.note_whole(kept, [])
     if kept:
@@ -270,6 +267,8 @@ def main() -> int:
         adapter=adapter,
         holds=look(settings["name"], adapter),
     )
+    if adapter.kept:
+        statements.end(adapter.kept)
     addresses: dict[str, str] = settings["members"]
     host, _, port = addresses[member.name].rpartition(":")
     server = _Server((host, int(port)), _handler(member))
@@ -291,7 +290,8 @@ def look(name: str, adapter: Adapter) -> Told:
     history, position, view = adapter.look()
     if adapter.rejoins:
         view = statements.last_whole(adapter.kept)
-    left = statements.given_up(adapter.kept)
+    # What it still holds was not given up: it ended before a founding was done.
+    left = tuple(h for h in statements.given_up(adapter.kept) if h != history)
     return Told(name=name, state=DOWN, history=history, position=position, view=view, left=left)
 
 

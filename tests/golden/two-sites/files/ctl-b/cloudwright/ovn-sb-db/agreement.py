@@ -19,7 +19,8 @@ class Told:
     `history` names the line of changes that its data belongs to (empty: it has none);
     `position` counts them; `view` holds the members of the last whole cluster that it was in.
     `left`: histories that were given up when a person said that who might know more is dead;
-    whoever still holds one of them has it to throw away, but for this member itself.
+    whoever still holds one of them has it to throw away.
+    `dead`: whom a person said to be dead, as long as this member has not acted on it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Told:
     position: int
     view: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,17 @@ def rejoin(
     every last whole cluster that anybody remembers has spoken, but for those in `dead`: one that
     is silent may have gone on alone, on a person's word that the others are dead, and these would
     be a majority beside it. Who hears that it did has nothing to start with. On such a word the
-    one that knows most of a minority founds anew, once the servers of all that speak are stopped.
+    one that knows most of a minority founds anew, once the servers of all that speak are stopped;
+    so who hears itself called dead starts nothing until that is over.
     """
     spoken = {**told, own.name: own}
     beyond = [t for t in told.values() if own.history in t.left]
     if whole := [t for t in beyond if t.state == UP and t.history != own.history]:
         return _join(whole, anew=True)
-    if dead and own.history in own.left:
-        return Found(without=tuple(sorted(dead)))  # what was begun before it ended
     if beyond:
         return Wait(f"{beyond[0].name} went on without what this one holds, and is not up yet")
+    if sayers := sorted(n for n, t in told.items() if own.name in t.dead):
+        return Wait(f"{sayers[0]} was told that this one is dead, and may go on without it")
     missing = set(members) - spoken.keys()
     if missing and missing <= dead and len(spoken) * 2 <= len(members):
         return _minority(own, told, members, tuple(sorted(missing)))

@@ -9,11 +9,16 @@ import json
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
 
 from agreement import Told
 
 ASK_SECONDS = 1.0
 """A member that does not answer for this long is asked again, and is not there meanwhile."""
+
+LATER = ("left", "dead")
+"""Fields of `Told` that agents of an older version do not know."""
 
 LONGEST = 64 * 1024
 """Bytes of an answer; more is not read."""
@@ -35,13 +40,24 @@ def ask(address: str, secret: bytes) -> Told | None:
         body, proof = answer.read(LONGEST), answer.headers.get("X-Seal", "")
         if not hmac.compare_digest(proof, seal(secret, nonce, body)):
             return None
-        data = json.loads(body)
-        lists = {key: tuple(data.get(key, ())) for key in ("view", "left")} if data else {}
-        return Told(**{**data, **lists}) if data else None
+        return _read(json.loads(body))
     except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
         return None
     finally:
         line.close()
+
+
+def written(told: Told | None) -> bytes:
+    """What a member tells, as it goes over the wire: without what is empty and not known to an
+    older agent, which hears nobody whose words it does not know all."""
+    words = asdict(told) if told else None
+    said = {k: v for k, v in words.items() if k not in LATER or v} if words else None
+    return json.dumps(said).encode()
+
+
+def _read(words: dict[str, Any] | None) -> Told | None:
+    lists = {key: tuple(words.get(key, ())) for key in ("view", *LATER)} if words else {}
+    return Told(**{**words, **lists}) if words else None
 
 
 def ask_each(addresses: Mapping[str, str], secret: bytes) -> dict[str, Told | None]:
