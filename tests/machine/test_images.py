@@ -17,7 +17,9 @@ import pytest
 
 from cloudwright.declare.image import Image
 from cloudwright.execute.images.build import build, found_images
-from cloudwright.images.recipe import reference
+from cloudwright.execute.images.events import BuildBegan, BuildDone, BuildEvent, BuildsBegan
+from cloudwright.images.recipe import BASE, reference, scaffold_reference
+from cloudwright.images.release import load_release
 from tests.machine.kolla import podman
 
 RELEASE = "2026.2"
@@ -34,6 +36,9 @@ TRIED = Image(
     names=("test-of-builds-too",),
 )
 REFERENCE = reference(TRIED.name, RELEASE)
+
+
+told: list[BuildEvent] = []
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +61,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def built(planted: Path) -> Iterator[str]:
-    asyncio.run(build((TRIED,), RELEASE, only=(TRIED.parent,), tell=print))
-    made = asyncio.run(build((TRIED,), RELEASE, only=(TRIED.name,), fresh=False, tell=print))
+    asyncio.run(build((TRIED,), RELEASE, only=(TRIED.parent,), tell=told.append))
+    made = asyncio.run(build((TRIED,), RELEASE, only=(TRIED.name,), fresh=False, tell=told.append))
     yield made.get(TRIED.name, "")
     podman("rmi", REFERENCE, reference(TRIED.names[0], RELEASE))
 
@@ -96,10 +101,37 @@ def start(config: Path, *options: str, code: int = 0) -> str:
 
 def test_an_unchanged_recipe_is_not_built_again(built: str) -> None:
     assert built
-    assert asyncio.run(build((TRIED,), RELEASE, tell=print)) == {}
+    assert asyncio.run(build((TRIED,), RELEASE, tell=told.append)) == {}
     rows = {row.name: row for row in asyncio.run(found_images((TRIED,), RELEASE))}
     assert {row.state for row in rows.values()} == {"current"}
     assert rows[TRIED.name].id == built
+
+
+def test_each_build_is_told_as_it_begins_and_when_it_is_done(built: str) -> None:
+    (all_of_it,) = [e for e in told if isinstance(e, BuildsBegan) and TRIED.name in e.needs]
+    assert all_of_it.needs == {TRIED.name: frozenset()}  # what it stands on was there
+    (done,) = [e for e in told if isinstance(e, BuildDone) and e.name == TRIED.name]
+    assert done.seconds > 0
+    assert told.index(all_of_it) < told.index(BuildBegan(name=TRIED.name)) < told.index(done)
+
+
+def test_the_base_begins_with_any_debian_that_is_named(built: str) -> None:
+    prefix, debian = "localhost/cw-test-base", "localhost/cw-test-debian:13"
+    podman("tag", scaffold_reference(load_release(RELEASE)), debian)
+    names: list[str] = []
+    try:
+        work = build((), RELEASE, tell=told.append, prefix=prefix, base_from=debian)
+        assert list(asyncio.run(work)) == [BASE]
+        names += [reference(BASE, RELEASE, prefix)]
+        for begins_with, state in ((debian, "current"), (None, "stale")):
+            (row,) = asyncio.run(found_images((), RELEASE, prefix, begins_with))
+            assert (row.reference, row.state) == (names[0], state)
+        layers = "--format={{index .RootFS.Layers 0}}"
+        assert podman("image", "inspect", layers, names[0]) == podman(
+            "image", "inspect", layers, debian
+        )
+    finally:
+        podman("rmi", debian, *names)
 
 
 @pytest.mark.parametrize("user", ["placement", "root"])

@@ -70,3 +70,11 @@ def test_a_host_of_init_needs_a_name_and_an_address(capsys: pytest.CaptureFixtur
 
 def test_columns_are_as_wide_as_they_must_be() -> None:
     assert columns(("A", "LONG"), [("xyz", "1"), ("", "2")]) == "A    LONG\nxyz  1\n     2"
+
+
+def test_what_images_begin_with_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["images", "build", "--from", "debian:13", "-c", str(tmp_path / "cloud.yaml")]
+    assert run(words) == 2
+    assert "images: base:" in capsys.readouterr().err

@@ -10,9 +10,11 @@ from rich.console import Console
 
 from cloudwright.cli.outcome import raise_unless_whole
 from cloudwright.cli.progress import Progress
+from cloudwright.cli.view_images import BuildsView
 from cloudwright.cli.view_plain import PlainView
 from cloudwright.cli.view_rich import LiveView
 from cloudwright.errors import Interrupted, StepFailed
+from cloudwright.execute.images.events import BuildBegan, BuildDone, BuildsBegan
 from cloudwright.execute.journal.events import (
     Event,
     Outcome,
@@ -75,7 +77,7 @@ def test_a_terminal_shows_what_runs_what_it_waits_for_and_what_is_next(tmp_path:
     for event in a_run(tmp_path)[:3]:
         view(event)
     console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
-    console.print(view.screen())
+    console.print(view.board())
     text = console.export_text()
     assert "0 of 3" in text
     assert "3 left" in text
@@ -170,7 +172,25 @@ def test_both_views_say_what_is_left_when_earlier_runs_tell(tmp_path: Path) -> N
     assert lines[1] == "[   0.0 s] critical path: x/one@a → x/two → x/three@a"
     assert lines[-1] == "[   1.2 s] 1/3 done x/one@a in 1.2 s; about 6 s left"
     console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
-    console.print(live.screen())
+    console.print(live.board())
     text = console.export_text()
     assert "about 6 s left" in text
     assert "critical path: x/two → x/three@a" in text
+
+
+def test_image_builds_say_what_is_done_what_runs_and_what_is_next() -> None:
+    lines: list[str] = []
+    view = BuildsView(say=lines.append)
+    needs = {"debian": set(), "base": {"debian"}, "mariadb": {"base"}, "nova": {"mariadb"}}
+    view(BuildsBegan(needs={name: frozenset(those) for name, those in needs.items()}))
+    view(BuildBegan(name="debian"))
+    view(BuildDone(name="debian", seconds=12.34))
+    view(BuildBegan(name="base"))
+    assert lines == [
+        "4 images to build: debian, base, mariadb, nova",
+        "begins debian",
+        "1/4 debian in 12.3 s",
+        "begins base",
+    ]
+    assert list(view.running) == ["base"]
+    assert view.following() == ("mariadb",)

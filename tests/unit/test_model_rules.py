@@ -21,6 +21,7 @@ CTL3 = THREE[THREE.index("  ctl-3:") : THREE.index("  cmp-1:")]
         (AIO, "name: aio", "name: My_Cloud", '"My_Cloud" is no name'),
         (AIO, "  aio:", "  aio.example:", '"aio.example" is no name'),
         (AIO, 'release: "2026.2"', "release: master", '"master" cannot be the release'),
+        (AIO, "name: aio", "name: aio\nimages: {base: 'a b'}", '"a b" cannot be the base'),
         (AIO, "roles: [control, network, compute]", "roles: [control, network]", "no host has"),
         (AIO, ", compute]", ", compute, stroage]", 'unknown role "stroage"'),
         (AIO, "site: a", "site: b", 'unknown site "b"'),

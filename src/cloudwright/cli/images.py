@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ Verb = Callable[..., Any]
 
 
 def of_release(verb: Verb) -> Verb:
-    """Give the verb `release` and `prefix`: those of `-c CLOUD`, or of `--release`."""
+    """Give the verb `release`, `prefix` and `base_from` (None: our own Debian): those of
+    `-c CLOUD`, or of `--release` and `--from`."""
 
     @click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
     @click.option(
@@ -27,17 +29,26 @@ def of_release(verb: Verb) -> Verb:
         "--cloud",
         metavar="CLOUD",
         type=click.Path(path_type=Path),
-        help="Take the release, and `images: prefix`, from this cloud's file.",
+        help="Take the release, and `images:`, from this cloud's file.",
+    )
+    @click.option(
+        "--from", "base", metavar="IMAGE", help="Begin with this, not with our own Debian."
     )
     @functools.wraps(verb)
-    def wrapped(*, release: str, cloud: Path | None, **rest: Any) -> Any:
+    def wrapped(*, release: str, cloud: Path | None, base: str | None, **rest: Any) -> Any:
         from cloudwright.images.recipe import PREFIX
         from cloudwright.model.load import load
 
         if cloud is None:
-            return verb(release=release, prefix=PREFIX, **rest)
+            return verb(release=release, prefix=PREFIX, base_from=base, **rest)
+        if base:
+            hint = "`images: base:` in the cloud's file says what its images begin with"
+            raise click.UsageError(f"--from and --cloud exclude each other: {hint}")
         loaded = load(cloud)
-        return verb(release=loaded.release, prefix=loaded.images.prefix, **rest)
+        images = loaded.images
+        return verb(
+            release=loaded.release, prefix=images.prefix, base_from=images.base or None, **rest
+        )
 
     return wrapped
 
@@ -51,16 +62,15 @@ def images() -> None:
 @click.argument("names", nargs=-1)
 @of_release
 @click.option("--fresh", is_flag=True, help="Build again what is there already.")
-@click.option(
-    "--from", "base_from", metavar="IMAGE", help="Begin with this, not with our own Debian."
-)
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="At once.")
+@click.option("--plain", is_flag=True, help="Plain lines, even on a terminal.")
 def build(
     names: tuple[str, ...],
     release: str,
     fresh: bool,
     base_from: str | None,
     jobs: int,
+    plain: bool,
     prefix: str,
 ) -> None:
     """Build all images, or those NAMES and what they stand on.
@@ -68,33 +78,38 @@ def build(
     Uses this machine's own mirror, package index and certificate authority, and leaves none of
     them in an image. An image whose recipe did not change is not built again.
     """
+    from cloudwright.cli.view_images import watch_builds
     from cloudwright.execute.images.build import build as build_images
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
-    work = build_images(
-        images_of(SERVICES),
-        release,
-        tell=click.echo,
-        prefix=prefix,
-        only=names,
-        fresh=fresh,
-        jobs=jobs,
-        base_from=base_from,
-    )
-    built = asyncio.run(work)
-    click.echo(f"{len(built)} images built" if built else "nothing to do: all images are there")
+    began = time.monotonic()
+    with watch_builds(plain=plain) as tell:
+        work = build_images(
+            images_of(SERVICES),
+            release,
+            tell=tell,
+            prefix=prefix,
+            only=names,
+            fresh=fresh,
+            jobs=jobs,
+            base_from=base_from,
+        )
+        built = asyncio.run(work)
+    seconds = time.monotonic() - began
+    done = f"{len(built)} images built in {seconds:.0f} s"
+    click.echo(done if built else "nothing to do: all images are there")
 
 
 @images.command("list")
 @of_release
-def list_(release: str, prefix: str) -> int:
+def list_(release: str, prefix: str, base_from: str | None) -> int:
     """List every image, its size, and whether it is as its recipe says. Exits 1 if one is not."""
     from cloudwright.execute.images.build import found_images
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
-    rows = asyncio.run(found_images(images_of(SERVICES), release, prefix))
+    rows = asyncio.run(found_images(images_of(SERVICES), release, prefix, base_from))
     table = [
         (r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state) for r in rows
     ]

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console
 from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
+from cloudwright.cli.board import Board, Row, live
 from cloudwright.cli.options import clip
 from cloudwright.cli.outcome import stopping_text
 from cloudwright.cli.progress import Progress
@@ -32,9 +29,6 @@ from cloudwright.execute.journal.events import (
 )
 from cloudwright.plan.steps import Step
 
-REFRESH_PER_SECOND = 8
-ROWS = 14
-"""Running steps shown at most; the terminal may be small."""
 NEXT = 4
 QUIET_SECONDS = 1.0
 """A step that took less leaves no line behind: most do, and they would hide the others."""
@@ -89,36 +83,26 @@ class LiveView:
             case RunEnded():
                 self._sum_up(event)
 
-    def screen(self) -> RenderableType:
+    def board(self) -> Board:
         """The live part, as it is now."""
         now = self.clock()
-        done, total = len(self.over), len(self.steps)
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
-            ProgressBar(total=max(total, 1), completed=done, width=30),
-            f"{done} of {total}",
-            f"{total - done} left",
-            f"{now - self.began:.0f} s",
-            self.progress.left_text(now),
+        return Board(
+            done=len(self.over),
+            total=len(self.steps),
+            seconds=now - self.began,
+            running=[
+                Row(
+                    seconds=now - run.since,
+                    name=id.partition("@")[0],
+                    host=run.host,
+                    waits=f"waits: {run.waits}" if run.waits else "",
+                )
+                for id, run in self.running.items()
+            ],
+            left=self.progress.left_text(now),
+            path=self.progress.path_text(),
+            following=self._next(),
         )
-        table = Table.grid(padding=(0, 2))
-        for id, run in list(self.running.items())[:ROWS]:
-            waits = f"waits: {run.waits}" if run.waits else ""
-            table.add_row(
-                Text(f"{now - run.since:5.1f} s", style="cyan"),
-                Text(run.host),
-                Text(id.partition("@")[0]),
-                Text(waits, style="yellow", overflow="ellipsis", no_wrap=True),
-            )
-        more = len(self.running) - ROWS
-        lines: list[RenderableType] = [head, table]
-        if more > 0:
-            lines.append(Text(f"  and {more} more", style="dim"))
-        if path := self.progress.path_text():
-            lines.append(Text(path, style="dim", overflow="ellipsis", no_wrap=True))
-        if following := self._next():
-            lines.append(Text("next: " + ", ".join(following), style="dim"))
-        return Group(*lines)
 
     def _next(self) -> list[str]:
         """Steps that lack nothing but what runs now."""
@@ -159,16 +143,6 @@ class LiveView:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Screen:
-    """Renders the view anew at every refresh, so that the seconds go on between events."""
-
-    view: LiveView
-
-    def __rich__(self) -> RenderableType:
-        return self.view.screen()
-
-
 @contextmanager
 def live_view(progress: Progress) -> Iterator[Tell]:
     """The view on the terminal, for as long as the block runs."""
@@ -176,7 +150,5 @@ def live_view(progress: Progress) -> Iterator[Tell]:
     view = LiveView(
         say=lambda text: console.print(text, soft_wrap=True), clock=time.time, progress=progress
     )
-    with Live(
-        _Screen(view=view), console=console, refresh_per_second=REFRESH_PER_SECOND, transient=True
-    ):
+    with live(console, view.board):
         yield view

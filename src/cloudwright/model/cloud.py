@@ -145,6 +145,9 @@ class Images:
 
     prefix: str = "localhost/cloudwright"
     """What stands before an image's name: a registry and a folder in it."""
+    base: str = ""
+    """The image that all of ours begin with, of the Debian that the release is made for; empty:
+    a bare one, which `images build` makes of packages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,7 @@ class Draft:
     releases: tuple[str, ...] | None = None
     region: str = ""
     prefix: str = ""
+    base: str = ""
     survive: str = ""
     ha: str = ""
     sites: tuple[Site, ...] = ()

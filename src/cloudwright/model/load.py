@@ -65,6 +65,7 @@ def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> Draft:
         release=fields.get("release", ""),
         region=fields.get("region", ""),
         prefix=images.prefix if images else "",
+        base=images.base if images else "",
         ha=network.ha if network else "",
         survive=fields.get("survive", "site"),
         sites=fields.get("sites", ()),

@@ -17,6 +17,12 @@ DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RELEASE = r"20\d\d\.[12]"
 """How OpenStack names a release: the year, and the half of it."""
 
+FOLDER = r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9][a-z0-9._-]*)*"
+"""A registry and a folder in it."""
+
+IMAGE = rf"{FOLDER}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
+"""An image's name, with a tag, a digest or both (the OCI distribution specification)."""
+
 MTU = range(1280, 65536)
 """Bytes. 1280 is the least that IPv6 instances may meet (RFC 8200)."""
 
@@ -40,7 +46,7 @@ def check_names(draft: Draft) -> Iterator[Problem]:
 
 
 def check_words(draft: Draft) -> Iterator[Problem]:
-    """Release, region, physical network and image prefix look like what they are."""
+    """Release, region, physical network and what is said of images look like what they are."""
     physical = draft.networks.external.physical_network if draft.networks else ""
     wanted = (
         (("release",), draft.release, RELEASE, "such as 2026.2"),
@@ -54,9 +60,10 @@ def check_words(draft: Draft) -> Iterator[Problem]:
         (
             ("images", "prefix"),
             draft.prefix,
-            r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9][a-z0-9._-]*)*",
+            FOLDER,
             "a registry and a folder in it, such as localhost/cloudwright",
         ),
+        (("images", "base"), draft.base, IMAGE, "such as registry.example.org/debian:13"),
     )
     for path, text, pattern, hint in wanted:
         if text and not re.fullmatch(pattern, text):

@@ -9,13 +9,20 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.declare.image import Image
 from cloudwright.errors import Missing
 from cloudwright.execute.images.debian import Apt, find_apt, mmdebstrap
+from cloudwright.execute.images.events import (
+    BuildBegan,
+    BuildDone,
+    BuildsBegan,
+    BuildsWait,
+    TellBuild,
+)
 from cloudwright.execute.images.settings import (
     MOUNT,
     PythonIndex,
@@ -39,6 +46,9 @@ from cloudwright.images.recipe import (
 from cloudwright.images.release import Release, load_release
 from cloudwright.transport.local import LocalHost
 
+DEBIAN = "debian"
+"""What the bare system under the base is called."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundImage:
@@ -60,7 +70,7 @@ class _Work:
     folder: Path
     index: PythonIndex
     logs: Path
-    tell: Callable[[str], None]
+    tell: TellBuild
     turns: asyncio.Semaphore
     done: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     built: dict[str, str] = field(default_factory=dict)
@@ -70,7 +80,7 @@ async def build(
     images: Sequence[Image],
     release: str,
     *,
-    tell: Callable[[str], None],
+    tell: TellBuild,
     prefix: str = PREFIX,
     only: Sequence[str] = (),
     fresh: bool = False,
@@ -96,15 +106,15 @@ async def build(
 
 
 async def found_images(
-    images: Sequence[Image], release: str, prefix: str = PREFIX
+    images: Sequence[Image], release: str, prefix: str = PREFIX, base_from: str | None = None
 ) -> list[FoundImage]:
     """Each declared image and what it stands on, as this machine's store has it."""
-    recipes = make_recipes(images, load_release(release), prefix=prefix)
+    recipes = make_recipes(images, load_release(release), prefix=prefix, base_from=base_from)
     return await _found(recipes, release, prefix)
 
 
 @contextlib.asynccontextmanager
-async def _alone(tell: Callable[[str], None]) -> AsyncIterator[None]:
+async def _alone(tell: TellBuild) -> AsyncIterator[None]:
     """One run of builds on a machine at a time: the next finds what this one made."""
     path = cache_directory() / "build.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +122,7 @@ async def _alone(tell: Callable[[str], None]) -> AsyncIterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell("waiting for another build of images on this machine")
+            tell(BuildsWait())
             await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
         yield
 
@@ -121,19 +131,25 @@ async def _build_all(
     wanted: Sequence[Recipe],
     release: Release,
     prefix: str,
-    tell: Callable[[str], None],
+    tell: TellBuild,
     jobs: int,
     *,
     debian: bool,
 ) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="cloudwright-build.", dir="/var/tmp") as scratch:
         work = await _prepare(Path(scratch), release, prefix, tell, jobs)
-        began = time.monotonic()
-        if debian and any(not recipe.parent for recipe in wanted):
+        makes_debian = debian and any(not recipe.parent for recipe in wanted)
+        tell(BuildsBegan(needs=_needs(wanted, DEBIAN if makes_debian else "")))
+        if makes_debian:
             await _make_debian(work)
         await _run_all(work, wanted)
-        tell(f"{len(work.built)} images in {time.monotonic() - began:.0f} s")
         return work.built
+
+
+def _needs(wanted: Sequence[Recipe], debian: str) -> dict[str, frozenset[str]]:
+    names = {debian, *(recipe.name for recipe in wanted)} - {""}
+    needs = {r.name: frozenset((r.parent or debian, *r.needs)) & names for r in wanted}
+    return {debian: frozenset(), **needs} if debian else needs
 
 
 async def _found(recipes: Sequence[Recipe], release: str, prefix: str) -> list[FoundImage]:
@@ -179,7 +195,7 @@ def _add(name: str, by_name: Mapping[str, Recipe], chosen: set[str]) -> None:
 
 
 async def _prepare(
-    scratch: Path, release: Release, prefix: str, tell: Callable[[str], None], jobs: int
+    scratch: Path, release: Release, prefix: str, tell: TellBuild, jobs: int
 ) -> _Work:
     apt, pip, uv = await asyncio.gather(find_apt(LocalHost()), pip_settings(), find_uv())
     index = python_index(pip, os.environ)
@@ -226,6 +242,7 @@ def debian_of(release: Release, apt: Apt) -> str:
 
 
 async def _make_debian(work: _Work) -> None:
+    work.tell(BuildBegan(name=DEBIAN))
     began = time.monotonic()
     tag = scaffold_reference(work.release, work.prefix)
     apt = await find_apt(LocalHost())
@@ -236,7 +253,7 @@ async def _make_debian(work: _Work) -> None:
     )
     await call(("podman", "import", "--quiet", str(tree), tag))
     tree.unlink()
-    work.tell(f"debian: made in {time.monotonic() - began:.0f} s")
+    work.tell(BuildDone(name=DEBIAN, seconds=time.monotonic() - began))
 
 
 async def _run_all(work: _Work, wanted: Sequence[Recipe]) -> None:
@@ -259,7 +276,7 @@ async def _build(work: _Work, recipe: Recipe) -> None:
         if other := work.done.get(name):
             await other
     async with work.turns:
-        work.tell(f"{recipe.name}: building")
+        work.tell(BuildBegan(name=recipe.name))
         began = time.monotonic()
         file = work.folder.parent / f"Containerfile.{recipe.name}"
         file.write_text(recipe.text, "utf-8")
@@ -273,7 +290,7 @@ async def _build(work: _Work, recipe: Recipe) -> None:
             await call(("podman", "tag", *tags))
         found = await call(("podman", "image", "inspect", "--format", "{{.Id}}", tags[0]))
         work.built[recipe.name] = found.strip()
-        work.tell(f"{recipe.name}: built in {time.monotonic() - began:.0f} s")
+        work.tell(BuildDone(name=recipe.name, seconds=time.monotonic() - began))
 
 
 def _command(work: _Work, recipe: Recipe, file: Path) -> tuple[str, ...]:
