@@ -10,8 +10,11 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from openstack import connect
+from openstack.connection import Connection
 from ruamel.yaml import YAML
 
 from tests.cloud.browser import browser, log_in, text_of
@@ -29,8 +32,35 @@ def test_second_apply_has_nothing_to_do(cloud: Tool) -> None:
     cloud.run("plan", status=0)
 
 
-def test_smoke(cloud: Tool) -> None:
+def test_smoke_leaves_nothing_behind(cloud: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Image, networks, router, keypair, instance, floating IP, ping, SSH; then all is removed."""
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(cloud.state / "clouds.yaml"))
+    with connect(cloud.name) as sdk:
+        before = belongings(sdk)
+        output = cloud.run("smoke")
+        assert "smoke: " in output and " passed" in output
+        assert belongings(sdk) == before
+
+
+def belongings(sdk: Connection) -> set[tuple[str, str]]:
+    """Everything of the kinds that the smoke test makes, by kind and id."""
+    network, compute = sdk.network, sdk.compute
+    kinds = {
+        "instance": compute.servers(all_projects=True),
+        "flavor": compute.flavors(),
+        "keypair": compute.keypairs(),
+        "image": sdk.image.images(),
+        "network": network.networks(),
+        "subnet": network.subnets(),
+        "router": network.routers(),
+        "port": network.ports(),
+        "floating IP": network.ips(),
+        "security group": network.security_groups(),
+    }
+    return {(kind, one.id) for kind, those in kinds.items() for one in those}
+
+
+def test_smoke_keeps_an_instance(cloud: Tool) -> None:
     output = cloud.run("smoke", "--keep")
     assert "ssh" in output.lower()
 
