@@ -25,7 +25,7 @@ $(VENV)/ready: pyproject.toml tools/setup
 
 demo: setup ## from an empty machine to a running instance that answers over SSH
 	$(CW) doctor --fix
-	$(CW) images build
+	$(CW) images build -c $(CLOUD)
 	$(CW) lab up $(CLOUD)
 	$(CW) apply --yes $(CLOUD)
 	$(CW) smoke --keep $(CLOUD)
