@@ -268,7 +268,7 @@ class World:
             yield
             machine.fresh, machine.history, machine.view = False, decision.history, ()
             self.records[decision.history].add(name)
-        machine.left = left - {decision.history}
+        machine.left = left
 
     def word(self, name: str) -> None:
         """A person at `name` says that all whose power is off are dead. That is true, and it is

@@ -233,7 +233,7 @@ def prepare(member: Member, decision: Join | Found, told: Sequence[Told]) -> lis
             statements.note_whole(kept, [member.name])
     else:
         command = adapter.command(False, decision.anew, decision.history, decision.through)
-        keep(member, left - {decision.history})
+        keep(member, left)
         if kept and decision.anew:
             statements.note_whole(kept, [])
     if kept:
