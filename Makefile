@@ -73,7 +73,7 @@ reference: setup ## write docs/reference anew from the code
 	$(PYTHON) tools/reference.py
 
 bench: ready packages ## measure, on an idle machine: a cloud on it, a look at 100 hosts, up to 1,000 simulated ones
-	$(PYTHON) benchmarks/bench.py
+	$(PYTHON) benchmarks/bench.py --images
 	$(PYTHON) benchmarks/no_op_hosts.py
 	$(PYTHON) benchmarks/scale.py
 

@@ -87,11 +87,13 @@ def wait_idle() -> None:
     print(f"the machine was not idle for {IDLE_SECONDS} s; the next figure is not to be trusted")
 
 
-def tool(directory: Path, *words: str) -> None:
-    """A verb of the command line; its output is shown when it fails."""
+def tool(directory: Path, *words: str, **environment: str) -> None:
+    """A verb of the command line, with more in its environment; its output is shown when it
+    fails."""
     done = subprocess.run(
         [sys.executable, "-m", "cloudwright", *words],
         cwd=directory,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
