@@ -131,7 +131,7 @@ def test_a_site_is_lost_in_the_middle_of_a_change(
     try:
         for line in run.stdout:
             lines.append(line)
-            if " done " in line and "/container/" in line:
+            if " done keystone/keystone-api@" in line:
                 break
         two_sites.run("lab", "kill", "site:a")
         lines += run.stdout

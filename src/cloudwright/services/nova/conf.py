@@ -158,8 +158,7 @@ def compute_conf(at: At) -> ini.Ini:
                 "instances_path": "/var/lib/nova/instances",
                 "force_config_drive": False,
                 "resume_guests_state_on_host_boot": True,
-                # Nova 34 with libvirt never ends its own thread of connection events, so that
-                # every stop takes all of this: the first 10 s are for tasks under way.
+                # The first 10 s are for tasks under way.
                 "manager_shutdown_timeout": 30,
             },
             "libvirt": {
@@ -194,7 +193,7 @@ def compute_files(at: At) -> Files:
     """What nova-compute is told, and the program that it is started by."""
     return {
         "nova.conf": File(content=compute_conf(at), path=CONF, owner="nova", options=OPTIONS),
-        **library(__package__, "program/nova_compute.py"),
+        **library(__package__, "program/nova_compute.py", "program/nova_daemon.py"),
     }
 
 
