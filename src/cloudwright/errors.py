@@ -11,12 +11,18 @@ CloudError                     what happened · where · why · hint (what to do
 ├─ StepFailed     exit 1       some steps ran; says which did not and that `apply` resumes
 ├─ Locked         exit 5       by whom, since when
 └─ Interrupted    exit 130     Ctrl-C
-A bug of ours is anything else, and exits with 70.
+An OSError of a file or disk here becomes a HostError. A bug of ours is anything else, and exits
+with 70.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 OUTPUT_LINES = 20
 """An error shows this many last lines of the output that explains it."""
@@ -140,3 +146,49 @@ class Interrupted(CloudError):
     """Ctrl-C: running steps ended, none was started after it."""
 
     exit_code = 130
+
+
+_FULL = "make room there, or give it another place"
+_OURS = "look at owner and mode of it and of its folder, or run the verb as its owner"
+
+_WAYS_OUT = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f), or give it another place",
+    errno.EACCES: _OURS,
+    errno.EPERM: _OURS,
+    errno.EROFS: "its file system can only be read; give it another place",
+    errno.ENOENT: "make what is missing, or name another place",
+    errno.ENOTDIR: "a file stands where a folder must be; move it away",
+    errno.EEXIST: "a file stands where a folder must be; move it away",
+    errno.EIO: "its disk is broken: see what the kernel says (dmesg)",
+}
+"""What to do about it, by the system's reason."""
+
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Reasons that a connection never has: a write that fails names no file."""
+
+
+def of_this_machine(error: OSError) -> HostError | None:
+    """What the operator's own machine refused, as an error for people: a file or a folder there,
+    or its disk. None for all else, such as a connection that was lost."""
+    place = error.filename2 or error.filename
+    if place is None and error.errno not in _OF_A_DISK:
+        return None
+    return HostError(
+        "cannot read or write on this machine",
+        where=os.fsdecode(place) if isinstance(place, str | bytes) else "",
+        why=(error.strerror or str(error)).lower(),
+        hint=_WAYS_OUT.get(error.errno or 0, "mend that, then run the verb again"),
+    )
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What the system refuses in the block is of `path`: a write that fails does not say so."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

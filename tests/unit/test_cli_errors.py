@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from cloudwright.cli.main import BUG, VERBS, error_text, run
-from cloudwright.errors import CommandFailed, InvalidCloud, Problem, StepFailed
+from cloudwright.errors import (
+    CommandFailed,
+    InvalidCloud,
+    Problem,
+    StepFailed,
+    of_this_machine,
+)
+from cloudwright.lab.keys import make_keys
+from cloudwright.lab.spec import spec_of
+from cloudwright.model.load import load
+
+AIO = Path(__file__).parents[2] / "examples" / "aio.yaml"
 
 
 def test_all_parts_of_an_error_have_their_line() -> None:
@@ -73,3 +92,80 @@ def test_a_bug_of_ours_says_that_it_is_ours(
     told = capsys.readouterr().err
     assert told.startswith("Traceback")
     assert "this is a bug in cloudwright, not something that you did" in told
+
+
+def test_a_folder_that_is_not_there_is_no_bug(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "a=10.0.0.1", "-o", str(tmp_path / "none" / "x.yaml")]) == 4
+    told = capsys.readouterr().err
+    assert told == (
+        "error: cannot read or write on this machine\n"
+        f"  where: {tmp_path / 'none'}\n"
+        "  why: no such folder\n"
+        "  hint: make what is missing, or name another place\n"
+    )
+
+
+def test_a_disk_that_takes_nothing_leaves_no_half_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cloud.yaml"
+    with no_room():
+        assert run(["init", "a=10.0.0.1", "-o", str(file)]) == 4
+    assert list(tmp_path.iterdir()) == []
+    assert f"  where: {file}\n  why: file too large\n" in capsys.readouterr().err
+    assert run(["init", "a=10.0.0.1", "-o", str(file)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["cloud.yaml"]
+
+
+def test_a_link_to_nowhere_is_there_already(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cloud.yaml"
+    file.symlink_to(tmp_path / "nowhere")
+    assert run(["init", "a=10.0.0.1", "-o", str(file)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["cloud.yaml"]
+
+
+def test_a_file_where_our_folder_must_be_is_no_bug(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cloud.yaml").write_text(AIO.read_text())
+    (tmp_path / ".cloudwright").write_text("")
+    assert run(["lab", "down", str(tmp_path / "cloud.yaml")]) == 4
+    told = capsys.readouterr().err
+    assert f"  where: {tmp_path / '.cloudwright'}" in told
+    assert "  hint: a file stands where a folder must be; move it away\n" in told
+
+
+def test_who_reads_us_may_have_no_room(capsys: pytest.CaptureFixture[str]) -> None:
+    program = [sys.executable, "-m", "cloudwright", "check", str(AIO)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 4
+    assert "why: no space left on device" in done.stderr
+
+
+def test_a_connection_that_was_lost_is_none_of_this_machine() -> None:
+    assert of_this_machine(ConnectionResetError(errno.ECONNRESET, "reset by peer")) is None
+
+
+def test_keys_of_a_lab_are_whole_or_not_there(tmp_path: Path) -> None:
+    spec = spec_of(load(AIO), tmp_path / "cloud.yaml")
+    with no_room(), pytest.raises(OSError) as caught:
+        make_keys(spec)
+    assert caught.value.filename == str(spec.directory / "id_ed25519.pub")
+    assert list(spec.directory.iterdir()) == []
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """This process can make files, and write nothing into them."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

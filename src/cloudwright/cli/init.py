@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import click
@@ -32,9 +34,27 @@ def init(hosts: tuple[str, ...], output: Path, name: str) -> None:
     pairs = [(before, after) for before, _, after in (host.partition("=") for host in hosts)]
     text = render_init(name, pairs)
     try:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
+        _write_new(output, text)
     except FileExistsError:
         problem = Problem(file=str(output), text="is there already", hint="choose --output")
         raise InvalidCloud((problem,)) from None
     click.echo(f"{output} is written; read its comments, then: cloudwright check {output}")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """All of `text` in `path`, or nothing; FileExistsError when it is there already."""
+    from cloudwright.errors import naming
+
+    if os.path.lexists(path):
+        raise FileExistsError(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with naming(path):
+        file = draft.open("x", encoding="utf-8")
+        try:
+            with file:
+                file.write(text)
+            os.link(draft, path)  # unlike a renaming it never replaces what came there meanwhile
+        finally:
+            draft.unlink()

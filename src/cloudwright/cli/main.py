@@ -11,7 +11,7 @@ import click
 
 from cloudwright import __version__
 from cloudwright.cli.options import clip
-from cloudwright.errors import OUTPUT_LINES, CloudError, InvalidCloud
+from cloudwright.errors import OUTPUT_LINES, CloudError, InvalidCloud, of_this_machine
 
 BUG = 70
 INTERRUPTED = 130
@@ -120,7 +120,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell(error: Exception) -> int:
-    """Print each error in `error`; the first decides the exit code, and a bug before all."""
+    """Print each error in `error`; the first decides the exit code, and a bug before all.
+
+    What this machine refused us is no bug, and who raised it had nothing to add."""
     leaves = list(_leaves(error))
     bugs = [leaf for leaf in leaves if not isinstance(leaf, CloudError)]
     if bugs:
@@ -147,6 +149,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from _leaves(inner)
+    elif isinstance(error, OSError):
+        yield of_this_machine(error) or error
     else:
         yield error
 

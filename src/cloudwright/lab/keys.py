@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cloudwright.errors import naming
 from cloudwright.lab.spec import LabHost, LabSpec
 from cloudwright.transport.lean_ssh import asyncssh
 
@@ -55,7 +56,12 @@ def _public(key: asyncssh.SSHKey) -> str:
 def _write(path: Path, text: str, mode: int) -> None:
     """Replace `path` whole or not at all: a run killed here leaves no half key."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    os.replace(scratch, path)
+    with naming(path):
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+            os.replace(scratch, path)
+        except OSError:
+            scratch.unlink()
+            raise

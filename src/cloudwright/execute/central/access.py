@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloudwright.declare.at import AUTHORITY
 from cloudwright.declare.oslo import KEYSTONE_PORT
+from cloudwright.errors import naming
 from cloudwright.execute.central.keystone import ADMIN_SECRET
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud
@@ -113,6 +114,6 @@ def write_private(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with naming(path), os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     part.replace(path)
