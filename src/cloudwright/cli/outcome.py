@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cloudwright.errors import CloudError, Interrupted, StepFailed, Unreachable
-from cloudwright.execute.journal.events import Outcome, StopAsked
+from cloudwright.errors import CloudError, HostError, Interrupted, StepFailed, Unreachable
+from cloudwright.execute.journal.events import INTERRUPTED, UNKEPT, Outcome, StopAsked
 from cloudwright.plan.difference import Plan
 
 SHOWN = 12
@@ -16,9 +16,12 @@ AGAIN = "`cloudwright apply` goes on where this stopped"
 
 
 def raise_unless_whole(outcome: Outcome, plan: Plan) -> None:
-    """Interrupted or StepFailed with what failed, what was skipped, and where the logs are."""
+    """Interrupted or StepFailed with what failed, what was skipped, and where the logs are;
+    HostError when these cannot be written."""
     if outcome.is_whole:
         return
+    if outcome.unkept:
+        raise _unkept(outcome, outcome.unkept, plan)
     logs = f"logs in {_near(outcome.directory)}"
     if outcome.interrupted and not outcome.failed:
         left = len(plan.planned) - len(outcome.done)
@@ -31,18 +34,31 @@ def raise_unless_whole(outcome: Outcome, plan: Plan) -> None:
     raise StepFailed(
         f"{count} step{'' if count == 1 else 's'} failed, {len(outcome.skipped)} were skipped, "
         f"{len(outcome.done)} are done",
-        why="\n".join(f"{id}: {_first(text)}" for id, text in outcome.failed.items()),
+        why="\n".join(_failures(outcome)),
         hint=f"{AGAIN}; {logs}",
     )
 
 
-def stopping_text(event: StopAsked) -> str:
-    """What a view says at the first Ctrl-C."""
-    going = some(event.running) or "no step runs"
-    return (
-        f"interrupted: goes on to its end: {going}; {event.left} others are not begun; "
-        "Ctrl-C again stops at once"
+def _unkept(outcome: Outcome, refused: CloudError, plan: Plan) -> HostError:
+    left = len(plan.planned) - len(outcome.done)
+    lines = [refused.why, *_failures(outcome), _left(outcome, plan)]
+    return HostError(
+        f"stopped at {UNKEPT}: {len(outcome.done)} steps done, {left} left",
+        where=refused.where,
+        why="\n".join(line for line in lines if line),
+        hint=f"{refused.hint}; then {AGAIN}",
     )
+
+
+def _failures(outcome: Outcome) -> list[str]:
+    return [f"{id}: {_first(text)}" for id, text in outcome.failed.items()]
+
+
+def stopping_text(event: StopAsked) -> str:
+    """What a view says at the first Ctrl-C, or when the journal cannot be written."""
+    going = some(event.running) or "no step runs"
+    said = f"{event.because}: goes on to its end: {going}; {event.left} others are not begun"
+    return f"{said}; Ctrl-C again stops at once" if event.because == INTERRUPTED else said
 
 
 def some(ids: Sequence[str]) -> str:
@@ -52,7 +68,7 @@ def some(ids: Sequence[str]) -> str:
 
 
 def _left(outcome: Outcome, plan: Plan) -> str:
-    over = {*outcome.done, *outcome.cut}
+    over = {*outcome.done, *outcome.cut, *outcome.failed}
     left = [p.step.id for p in plan.planned if p.step.id not in over]
     lines = [f"stopped in the middle: {some(outcome.cut)}"] if outcome.cut else []
     return "\n".join([*lines, f"not begun: {some(left)}"] if left else lines)

@@ -109,11 +109,13 @@ def _both(journal: Tell, view: Tell) -> Tell:
     reading = [True]
 
     def tell(event: Event) -> None:
-        journal(event)
-        if reading[0]:
-            try:
-                view(event)
-            except OSError:  # whoever read us has gone; what was begun goes on to its end
-                reading[0] = False
+        try:
+            journal(event)
+        finally:  # a full disk is no reason to tell nobody
+            if reading[0]:
+                try:
+                    view(event)
+                except OSError:  # whoever read us has gone; what was begun goes on to its end
+                    reading[0] = False
 
     return tell

@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudwright.errors import CloudError
+from cloudwright.errors import CloudError, of_this_machine
 from cloudwright.execute.central.links import open_links
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.journal.events import (
     CUT,
     INTERRUPTED,
+    UNKEPT,
     Outcome,
     RunEnded,
     RunStarted,
@@ -27,6 +28,7 @@ from cloudwright.execute.journal.events import (
     StopAsked,
     Tell,
 )
+from cloudwright.execute.journal.keeping import Keeping
 from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.execute.steps.perform import Doing, perform
@@ -74,8 +76,7 @@ class _Walk:
 
     plan: Plan
     do: Perform
-    tell: Tell
-    logs: StepLogs
+    kept: Keeping
     finished: dict[str, asyncio.Event] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -93,16 +94,20 @@ async def walk(
     the end.
 
     Cancelling the task once lets running steps end and starts none (the outcome says
-    `interrupted`); cancelling it again ends them where they are (`cut`).
+    `interrupted`); cancelling it again ends them where they are (`cut`). Journal and logs that
+    cannot be written any more do as the first cancellation does (`unkept`); OSError when not even
+    the journal's first line can be, with nothing started.
     """
     began = time.monotonic()
-    state = _Walk(plan=plan, do=do, tell=tell, logs=logs)
+    kept = Keeping(consumer=tell, logs=logs)
+    state = _Walk(plan=plan, do=do, kept=kept)
     state.finished = {p.step.id: asyncio.Event() for p in plan.planned}
     state.slots = {p.step.host: asyncio.Semaphore(PER_HOST) for p in plan.planned}
     started = RunStarted(
         planned=plan.planned, directory=str(logs.directory), at=time.time(), gates=plan.gates
     )
     tell(started)
+    kept.at_refusal = lambda: _tell_stop(state, UNKEPT)
     tasks = [asyncio.create_task(_step(state, planned)) for planned in plan.planned]
     try:
         await _finish(tasks, state)
@@ -110,15 +115,9 @@ async def walk(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        kept.at_refusal = None  # nothing is left to stop
     if fallen and not state.stopping:
-        # Ctrl-C while we look: every step has ended, so the run ends as it would have.
-        def waits(id: str, reason: str) -> None:
-            tell(StepWaits(id=id, reason=reason, at=time.time()))
-
-        try:
-            _take_back(state, await fallen(waits))
-        except asyncio.CancelledError:
-            _swallow()
+        await _see_what_fell(state, fallen)
     ended = RunEnded(
         done=len(state.done),
         failed=len(state.failed) + len(state.cut),
@@ -126,7 +125,7 @@ async def walk(
         seconds=time.monotonic() - began,
         at=time.time(),
     )
-    tell(ended)
+    kept.tell(ended)
     return Outcome(
         done=tuple(state.done),
         failed=state.failed,
@@ -134,7 +133,18 @@ async def walk(
         directory=str(logs.directory),
         interrupted=state.stopping,
         cut=tuple(state.cut),
+        unkept=kept.refused,
     )
+
+
+async def _see_what_fell(state: _Walk, fallen: Fallen) -> None:
+    def waits(id: str, reason: str) -> None:
+        state.kept.tell(StepWaits(id=id, reason=reason, at=time.time()))
+
+    try:
+        _take_back(state, await fallen(waits))
+    except asyncio.CancelledError:
+        _swallow()  # every step has ended, so the run ends as it would have
 
 
 def _take_back(state: _Walk, fallen: Mapping[str, str]) -> None:
@@ -142,9 +152,11 @@ def _take_back(state: _Walk, fallen: Mapping[str, str]) -> None:
     for id, error in fallen.items():
         state.done.remove(id)
         state.failed[id] = error
-        with state.logs.open(id) as log:
+        with state.kept.log(id) as log:
             log(error)
-        state.tell(StepFell(id=id, error=error, log=str(state.logs.path(id)), at=time.time()))
+        state.kept.tell(
+            StepFell(id=id, error=error, log=str(state.kept.logs.path(id)), at=time.time())
+        )
 
 
 async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
@@ -157,18 +169,19 @@ async def _finish(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
             raise  # a step was ended from within, not this run from without
         _swallow()
         if not together.done():
-            _tell_stop(tasks, state)
+            state.stopping = True
+            _tell_stop(state)
         try:
             await together
         except asyncio.CancelledError:
             _swallow()
 
 
-def _tell_stop(tasks: list[asyncio.Task[None]], state: _Walk) -> None:
-    state.stopping = True
+def _tell_stop(state: _Walk, because: str = INTERRUPTED) -> None:
     over = len(state.done) + len(state.failed) + len(state.skipped)
-    left = len(tasks) - over - len(state.running)
-    state.tell(StopAsked(running=tuple(state.running), left=left, at=time.time()))
+    left = len(state.plan.planned) - over - len(state.running)
+    running = tuple(state.running)
+    state.kept.tell(StopAsked(running=running, left=left, because=because, at=time.time()))
 
 
 def _swallow() -> None:
@@ -189,8 +202,8 @@ async def _step(state: _Walk, planned: Planned) -> None:
                 _skip(state, step, state.skipped.get(need, need))
                 return
         async with state.slots[step.host]:
-            if state.stopping:
-                _skip(state, step, INTERRUPTED)
+            if state.stopping or state.kept.refused:
+                _skip(state, step, INTERRUPTED if state.stopping else UNKEPT)
                 return
             await _perform(state, planned)
     except asyncio.CancelledError:
@@ -203,18 +216,18 @@ async def _step(state: _Walk, planned: Planned) -> None:
 
 def _skip(state: _Walk, step: Step, because: str) -> None:
     state.skipped[step.id] = because
-    state.tell(StepSkipped(id=step.id, because=because, at=time.time()))
+    state.kept.tell(StepSkipped(id=step.id, because=because, at=time.time()))
 
 
 async def _perform(state: _Walk, planned: Planned) -> None:
     step = planned.step
     began = state.running[step.id] = time.monotonic()
-    state.tell(StepStarted(id=step.id, host=step.host, what=planned.why, at=time.time()))
-    with state.logs.open(step.id, f"begins: {planned.why}") as log:
+    state.kept.tell(StepStarted(id=step.id, host=step.host, what=planned.why, at=time.time()))
+    with state.kept.log(step.id, f"begins: {planned.why}") as log:
 
         def waits(reason: str) -> None:
             log(f"waits: {reason}")
-            state.tell(StepWaits(id=step.id, reason=reason, at=time.time()))
+            state.kept.tell(StepWaits(id=step.id, reason=reason, at=time.time()))
 
         try:
             await state.do(step, log, waits)
@@ -225,14 +238,15 @@ async def _perform(state: _Walk, planned: Planned) -> None:
             raise
         except CloudError as err:
             error = str(err)
-        except Exception:
-            error = f"a bug of ours:\n{traceback.format_exc()}"
+        except Exception as err:
+            ours = of_this_machine(err) if isinstance(err, OSError) else None
+            error = str(ours) if ours else f"a bug of ours:\n{traceback.format_exc()}"
         else:
             del state.running[step.id]
             state.done.append(step.id)
             seconds = time.monotonic() - began
             log(f"done in {seconds:.1f} s")
-            state.tell(StepDone(id=step.id, seconds=seconds, at=time.time()))
+            state.kept.tell(StepDone(id=step.id, seconds=seconds, at=time.time()))
             return
         log(f"{error}\nfailed after {time.monotonic() - began:.1f} s")
     state.failed[step.id] = error
@@ -240,12 +254,12 @@ async def _perform(state: _Walk, planned: Planned) -> None:
 
 
 def _fail(state: _Walk, step: Step, error: str) -> None:
-    state.tell(
+    state.kept.tell(
         StepFailure(
             id=step.id,
             seconds=time.monotonic() - state.running.pop(step.id),
             error=error,
-            log=str(state.logs.path(step.id)),
+            log=str(state.kept.logs.path(step.id)),
             at=time.time(),
         )
     )

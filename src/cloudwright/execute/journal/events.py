@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cloudwright.errors import CloudError
 from cloudwright.plan.difference import Planned
 
 
@@ -75,10 +76,14 @@ class StepFell:
 INTERRUPTED = "interrupted"
 """Why a step was skipped when it was Ctrl-C, and no other step, that came first."""
 
+UNKEPT = "a journal or log that cannot be written"
+"""The same when this machine's disk came first."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepSkipped:
-    """The step was not tried, because `because` (a step's id, or `interrupted`) came first."""
+    """The step was not tried, because `because` (a step's id, INTERRUPTED or UNKEPT) came
+    first."""
 
     id: str
     because: str
@@ -91,11 +96,13 @@ CUT = "stopped in the middle; what is there of it is found and put right by the 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StopAsked:
-    """Ctrl-C: the `running` steps (ids) go on to their end, `left` others are not begun."""
+    """INTERRUPTED or UNKEPT: the `running` steps (ids) go on to their end, `left` others are not
+    begun."""
 
     running: tuple[str, ...]
     left: int
     at: float
+    because: str = INTERRUPTED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +134,8 @@ Tell = Callable[[Event], None]
 class Outcome:
     """How a run ended: ids of steps by result, and the errors.
 
-    `interrupted` is whether Ctrl-C ended it; `cut` are the ids that a second one stopped midway.
+    `interrupted` is whether Ctrl-C ended it; `cut` are the ids that a second one stopped midway;
+    `unkept` is why its journal or logs could not be written any more, which ended it too.
     """
 
     done: tuple[str, ...] = ()
@@ -136,8 +144,9 @@ class Outcome:
     directory: str = ""
     interrupted: bool = False
     cut: tuple[str, ...] = ()
+    unkept: CloudError | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether everything that was planned is done."""
-        return not (self.failed or self.skipped or self.interrupted)
+        return not (self.failed or self.skipped or self.interrupted or self.unkept)

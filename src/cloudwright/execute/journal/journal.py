@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from cloudwright.errors import naming
 from cloudwright.execute.journal.events import (
     Event,
     RunEnded,
@@ -54,7 +55,10 @@ class Journal:
         self._over = False
 
     def __call__(self, event: Event) -> None:
-        """Take one event in; what was written survives a `kill -9` of this process."""
+        """Take one event in; what was written survives a `kill -9` of this process.
+
+        OSError when it cannot be written: it is kept, and tried again with the next one.
+        """
         self._follow(event)
         if isinstance(event, RunStarted):
             directory = Path(event.directory)
@@ -65,9 +69,12 @@ class Journal:
             )
         if self._file is None:
             raise IllegalTransitionError(f"{_name(event)} before the run began")
-        self._file.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
-        if self._over:
-            self._file.close()
+        with naming(Path(self._file.name)):
+            try:
+                self._file.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
+            finally:
+                if self._over:
+                    self._file.close()
 
     def _follow(self, event: Event) -> None:
         if self._over:

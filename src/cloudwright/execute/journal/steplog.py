@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudwright.errors import naming
+
 
 @dataclass(frozen=True, slots=True)
 class StepLogs:
@@ -35,7 +37,8 @@ class StepLogs:
             nonlocal handle, head
             if handle < 0:
                 handle = self._made(id)
-            os.write(handle, (head + _stamped(text)).encode(errors="replace"))
+            with naming(self.path(id)):
+                os.write(handle, (head + _stamped(text)).encode(errors="replace"))
             head = ""
 
         try:

@@ -11,7 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudwright.errors import CloudError, Interrupted, Locked, Unreachable, UnsafePlan
+from cloudwright.errors import (
+    CloudError,
+    Interrupted,
+    Locked,
+    Unreachable,
+    UnsafePlan,
+    of_this_machine,
+)
 from cloudwright.execute.journal.events import Outcome
 from cloudwright.execute.journal.holder import Holder, has_ended, this_process
 from cloudwright.execute.journal.journal import JOURNAL
@@ -208,9 +215,13 @@ def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
 
 async def _end(ledger: Ledger, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
     record = dataclasses.replace(record, ended=time.time())
-    write_record(runs, record)
+    text = b""
     journal = runs / record.run / JOURNAL
-    text = gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
+    try:
+        write_record(runs, record)
+        text = gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
+    except OSError as error:  # a full disk here is no reason to leave the hosts locked
+        say(f"the record of this run is on the hosts alone: {error.filename}: {error.strerror}")
     try:
         async with asyncio.timeout(END_SECONDS):
             if erase:
@@ -245,6 +256,8 @@ def _first(error: BaseException) -> str:
     """What went wrong, in one line; of several errors the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, OSError):
+        error = of_this_machine(error) or error
     if isinstance(error, CloudError):
         return error.what
     return "interrupted" if _result(error) == INTERRUPTED else f"a bug of ours: {error!r}"
