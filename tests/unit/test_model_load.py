@@ -191,8 +191,32 @@ def test_init_takes_roles_and_widens_the_network() -> None:
         [("a", "10.0.0.3"), ("a", "10.0.0.4")],
         [("a", "10.0.0.3"), ("b", "10.0.0.3")],
         [("a", "10.0.0.3,compute")],
+        [("a", "0.0.0.0")],
+        [("a", "127.0.0.1")],
+        [("a", "10.0.0.1"), ("b", "200.0.0.1")],
+        [("a", "203.0.113.5"), ("b", "198.51.100.9")],
     ],
 )
 def test_init_refuses_what_makes_no_cloud(hosts: list[tuple[str, str]]) -> None:
-    with pytest.raises(InvalidCloud):
+    with pytest.raises(InvalidCloud) as caught:
         render_init("mine", hosts)
+    words = {"init", *(part for host in hosts for part in (*host, "=".join(host)))}
+    assert all((p.file in words, p.line) == (True, 0) for p in caught.value.problems)
+
+
+def test_init_places_problems_at_the_words_that_were_given() -> None:
+    hosts = [("a", "10.0.0.1"), ("b", "10.0.0.2,control"), ("c", "10.0.0.3,witness")]
+    with pytest.raises(InvalidCloud) as caught:
+        render_init("My_Cloud", hosts)
+    found = [(p.file, p.text.partition(":")[0]) for p in caught.value.problems]
+    assert found == [
+        ("--name My_Cloud", '"My_Cloud" is no name'),
+        ("c=10.0.0.3,witness", 'host "c" has the role "witness", but its site "a" is no witness'),
+    ]
+
+
+def test_init_leaves_an_address_for_the_apis() -> None:
+    hosts = [(f"h{i}", f"10.0.0.{i}") for i in range(2, 255)]
+    cloud = cloud_of(render_init("mine", hosts))
+    assert cloud.networks.management.cidr == "10.0.0.0/23"
+    assert cloud.api.internal not in {host.address for host in cloud.hosts}

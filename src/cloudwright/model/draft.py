@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudwright.errors import Problem
-from cloudwright.model.cloud import ROLES, Api, Host, Networks, Site
+from cloudwright.model.cloud import ROLES, Api, Host, Networks, Site, Ssh
 from cloudwright.model.decode import Path, Place
 
 
@@ -33,6 +33,7 @@ class Draft:
     hosts: tuple[Host, ...] = ()
     networks: Networks | None = None
     api: Api | None = None
+    ssh: Ssh | None = None
     whole: bool = True
     places: Mapping[Path, Place] = field(default_factory=dict)
 
@@ -59,6 +60,16 @@ class Draft:
         """Hosts with a vote in clusters: controllers, and witnesses."""
         return tuple(h for h in self.hosts if {"control", "witness"} & set(h.roles))
 
+    def logins(self, key: str) -> Iterator[tuple[Path, Ssh]]:
+        """The cloud's own `ssh`, and that of each host that says another `key`, with its place."""
+        ours = ("ssh", key)
+        if self.ssh:
+            yield ours, self.ssh
+        for host in self.hosts:
+            path = ("hosts", host.name, *ours)
+            if self.places.get(path) != self.places.get(ours):
+                yield path, host.ssh
+
     def line(self, path: Path) -> int:
         """The line of `path`, 0 when unknown."""
         return self.places.get(path, (0, 0))[0]
@@ -74,6 +85,17 @@ def address_of(text: str) -> IPv4Address | None:
         return IPv4Address(text)
     except ValueError:
         return None
+
+
+def no_host_at(ip: IPv4Address) -> str:
+    """Why no host can be reached at `ip`; empty where one can."""
+    if ip.is_loopback:
+        return "every machine is itself there"
+    if ip.is_unspecified:
+        return "it stands for all addresses"
+    if ip.is_multicast:
+        return "it is of a group of hosts (multicast)"
+    return "it is reserved" if ip.is_reserved else ""
 
 
 def network_of(text: str) -> IPv4Network | None:

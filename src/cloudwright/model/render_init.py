@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -10,11 +11,14 @@ from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.model import load
 from cloudwright.model.cloud import ROLES
 from cloudwright.model.decode import suggestion
-from cloudwright.model.draft import address_of
+from cloudwright.model.draft import address_of, no_host_at
 from cloudwright.model.rules import DNS_LABEL
 
 EXAMPLE_NETWORKS = ("203.0.113.0/24", "198.51.100.0/24")
 """Stand-ins until the operator writes the real one. Source: RFC 5737, networks for examples."""
+
+WIDEST = 8
+"""Bits of a network's prefix: no operator has a wider one (RFC 1918)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +40,11 @@ def render_init(name: str, hosts: Sequence[tuple[str, str]]) -> str:
     """
     problems = [problem for host in hosts for problem in _problems(*host)]
     names = [host_name for host_name, _ in hosts]
+    addresses = [rest.partition(",")[0] for _, rest in hosts]
     problems += [
-        Problem(file=host_name, text="this name is here twice")
-        for host_name in sorted({n for n in names if names.count(n) > 1})
+        Problem(file=given, text=f"this {kind} is here twice")
+        for kind, all_given in (("name", names), ("address", addresses))
+        for given in sorted({one for one in all_given if all_given.count(one) > 1})
     ]
     if problems:
         raise InvalidCloud(tuple(problems))
@@ -46,13 +52,23 @@ def render_init(name: str, hosts: Sequence[tuple[str, str]]) -> str:
     management = _covering([IPv4Address(host.address) for host in read])
     examples = (IPv4Network(text) for text in EXAMPLE_NETWORKS)
     external = next(network for network in examples if not network.overlaps(management))
-    blocks = [_HEAD.format(name=name)]
-    blocks += [_host(host) for host in read]
-    blocks.append(_networks(management, external))
-    blocks.append(_api(read, management))
-    text = "\n".join(blocks)
-    load.read(text.encode(), "cloud.yaml")
+    givens = [f"{host_name}={rest}" for host_name, rest in hosts]
+    blocks = [(f"--name {name}", _HEAD.format(name=name))]
+    blocks += [(given, _host(host)) for given, host in zip(givens, read, strict=True)]
+    blocks += [("init", _networks(management, external)), ("init", _api(read, management))]
+    text = "\n".join(block for _, block in blocks)
+    try:
+        load.read(text.encode(), "cloud.yaml")
+    except InvalidCloud as error:
+        lines = [given for given, block in blocks for _ in block.split("\n")]
+        raise InvalidCloud(tuple(_as_given(p, lines) for p in error.problems)) from None
     return text
+
+
+def _as_given(problem: Problem, lines: Sequence[str]) -> Problem:
+    """A problem of the text that nobody has seen, at the word that each of its lines is from."""
+    word = lines[problem.line - 1] if 0 < problem.line <= len(lines) else "init"
+    return dataclasses.replace(problem, file=word, line=0, column=0)
 
 
 def _problems(name: str, rest: str) -> Iterator[Problem]:
@@ -60,7 +76,10 @@ def _problems(name: str, rest: str) -> Iterator[Problem]:
     address, comma, roles = rest.partition(",")
     if not DNS_LABEL.fullmatch(name):
         yield Problem(file=given, text=f'"{name}" is no name for a host', hint="a-z, 0-9 and -")
-    if address_of(address) is None:
+    ip = address_of(address)
+    if ip is not None and (why := no_host_at(ip)):
+        yield Problem(file=given, text=f"no host has the address {ip}: {why}")
+    if ip is None:
         hint = "NAME=ADDRESS or NAME=ADDRESS,ROLE+ROLE, such as ctl-1=10.64.0.11,control+network"
         yield Problem(file=given, text=f'"{address}" is no IPv4 address', hint=hint)
     for role in roles.split("+") if comma else ():
@@ -80,14 +99,18 @@ def _host_of(place: int, given: tuple[str, str], count: int) -> _FirstHost:
 
 
 def _covering(addresses: Sequence[IPv4Address]) -> IPv4Network:
-    """The smallest network of /24 or wider with every address as a usable one."""
+    """The smallest network of /24 or wider with every address as a usable one, and one to spare
+    for the APIs. InvalidCloud when they are too far apart to be of one network."""
     network = IPv4Network((addresses[0], 24), strict=False)
-    while any(
+    while len(addresses) > network.num_addresses - 4 or any(
         a not in network or a in (network.network_address, network.broadcast_address)
         for a in addresses
     ):
-        if network.prefixlen == 0:
-            break
+        if network.prefixlen == WIDEST:
+            ends = f"{min(addresses)} and {max(addresses)}"
+            hint = "give each host's address in the management network, which is one for all sites"
+            problem = Problem(file="init", text=f"{ends} are of no network together", hint=hint)
+            raise InvalidCloud((problem,))
         network = network.supernet()
     return network
 

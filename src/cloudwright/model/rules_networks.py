@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from cloudwright.errors import Problem
 from cloudwright.model.cloud import Networks
 from cloudwright.model.decode import Path
-from cloudwright.model.draft import Draft, Rule, address_of, network_of
+from cloudwright.model.draft import Draft, Rule, address_of, network_of, no_host_at
 
 
 def check_networks(draft: Draft) -> Iterator[Problem]:
@@ -42,6 +42,9 @@ def check_addresses(draft: Draft) -> Iterator[Problem]:
         ip = address_of(address)
         if ip is None:
             yield draft.problem(path, f'"{address}" is no IPv4 address')
+            continue
+        if why := no_host_at(ip):
+            yield draft.problem(path, f"no host has the address {ip}: {why}")
             continue
         candidates = [(name, network_of(cidrs.get(name, ""))) for name in names]
         networks = [(name, network) for name, network in candidates if network]
