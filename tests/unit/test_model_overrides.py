@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def overrides_of(directory: Path, files: Mapping[str, str]) -> Overrides:
 
 def test_no_directory_is_no_overrides(tmp_path: Path) -> None:
     assert load_overrides(tmp_path / "config", CLOUD, NAMES) == Overrides()
+
+
+def test_a_folder_that_was_named_must_be_there(tmp_path: Path) -> None:
+    cloud = dataclasses.replace(CLOUD, overrides_dir="../../etc")
+    with pytest.raises(InvalidCloud, match="no such folder of overrides") as caught:
+        load_overrides(tmp_path / "etc", cloud, NAMES)
+    (problem,) = caught.value.problems
+    assert problem.file == str(tmp_path / "etc")
+    assert "`overrides_dir: ../../etc`" in problem.hint
+    (tmp_path / "etc").mkdir()
+    assert load_overrides(tmp_path / "etc", cloud, NAMES) == Overrides()
 
 
 def test_the_narrower_file_comes_later(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ CTL3 = THREE[THREE.index("  ctl-3:") : THREE.index("  cmp-1:")]
     [
         (AIO, "name: aio", "name: My_Cloud", '"My_Cloud" is no name'),
         (AIO, "  aio:", "  aio.example:", '"aio.example" is no name'),
+        (AIO, "  aio:", "  localhost:", "every machine's name for itself"),
+        (AIO, "address: 10.64.0.11", "address: 127.0.0.1", "every machine is itself there"),
+        (AIO, "address: 10.64.0.11", "address: 0.0.0.0", "it stands for all addresses"),
+        (AIO, "address: 10.64.0.11", "address: 224.0.0.18", "it is of a group of hosts"),
+        (AIO, "name: aio", "name: aio\nssh: {user: x y}", '"x y" cannot be the user'),
+        (AIO, "    site: a", "    site: a\n    ssh: {user: -x}", '"-x" cannot be the user'),
         (AIO, 'release: "2026.2"', "release: master", '"master" cannot be the release'),
         (AIO, "name: aio", "name: aio\nimages: {base: 'a b'}", '"a b" cannot be the base'),
         (AIO, "roles: [control, network, compute]", "roles: [control, network]", "no host has"),
@@ -64,6 +70,18 @@ def test_rule(text: str, old: str, new: str, said: str) -> None:
     problems = [p for p in caught.value.problems if said in p.text]
     assert problems, str(caught.value)
     assert all(0 < p.line <= len(wrong.splitlines()) and p.column for p in problems)
+
+
+def test_a_way_in_is_told_where_it_is_written() -> None:
+    text = THREE.replace("    site: a\n", "    site: a\n    ssh: {port: 70000}\n", 1)
+    with pytest.raises(InvalidCloud) as caught:
+        read(f"{text}\nssh: {{user: a b, port: 99999}}\n".encode(), "cloud.yaml")
+    said = [problem.text for problem in caught.value.problems]
+    assert said == [
+        '"hosts.ctl-1.ssh.port" must be 1 to 65535, not 70000',
+        '"a b" cannot be the user',
+        '"ssh.port" must be 1 to 65535, not 99999',
+    ]
 
 
 def test_two_controllers_are_refused_with_a_cure() -> None:

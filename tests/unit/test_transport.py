@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import subprocess
 import tarfile
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from cloudwright.errors import Unreachable
 from cloudwright.transport import archive
 from cloudwright.transport.host import File, private_directories
+from cloudwright.transport.ssh import SshAddress, connect_ssh
 
 FILES = [
     File(path="/etc/cloudwright/it's/a.conf", content=b"a", mode=0o640, owner="root:42"),
@@ -65,3 +68,11 @@ def test_a_broken_stream_renames_nothing(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [old], length
     subprocess.run(["/bin/sh", "-c", command], input=whole, check=True)
     assert old.read_bytes() == (tmp_path / "b").read_bytes() == b"n" * 9000
+
+
+def test_a_key_that_is_not_there_is_named_as_in_the_file(tmp_path: Path) -> None:
+    address = SshAddress(host="127.0.0.1", user="root", key_file=tmp_path / "none")
+    with pytest.raises(Unreachable, match="the SSH key for ctl-1 cannot be read") as caught:
+        asyncio.run(connect_ssh("ctl-1", address))
+    assert caught.value.why == f"{tmp_path / 'none'}: no such file or directory"
+    assert "`ssh.key`" in caught.value.hint

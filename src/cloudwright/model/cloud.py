@@ -14,6 +14,9 @@ ROLES = ("control", "network", "compute", "witness")
 VOTERS = "control+witness"
 """The roles whose hosts have a vote in clusters."""
 
+OVERRIDES = "config"
+"""Where the operator's own INI files are looked for when `cloud.yaml` does not say."""
+
 Virt = Literal["auto", "kvm", "qemu"]
 Datapath = Literal["auto", "kernel", "userspace"]
 ApiMode = Literal["vrrp", "anycast", "dns"]
@@ -195,7 +198,7 @@ class Cloud:
     network: NetworkChoices = field(default_factory=NetworkChoices)
     survive: Survive = "site"
     """`site`: the loss of no site of several may stop the cloud. `host`: of no host."""
-    overrides_dir: str = "config"
+    overrides_dir: str = OVERRIDES
     """The operator's own INI files, a directory beside `cloud.yaml`; merged last."""
     _by_role: dict[str, tuple[Host, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False

@@ -72,6 +72,7 @@ def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> Draft:
         hosts=fields.get("hosts", ()),
         networks=fields.get("networks"),
         api=fields.get("api"),
+        ssh=fields.get("ssh"),
         whole=all(len(fields.get(key, ())) == _count(tree.get(key)) for key in ("sites", "hosts")),
         places=notes.places,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.model.cloud import Cloud
+from cloudwright.model.cloud import OVERRIDES, Cloud
 from cloudwright.model.decode import suggestion
 
 MAX_BYTES = 256 * 1024
@@ -114,13 +114,17 @@ def _value(values: tuple[str, ...]) -> str | tuple[str, ...]:
 
 
 def load_overrides(directory: Path, cloud: Cloud, names: frozenset[str]) -> Overrides:
-    """The files under `directory` (none when it is not there).
+    """The files under `directory` (none when it is not there, unless the operator named it).
 
     `names` are those of all services and containers. InvalidCloud with every problem: a name that
     is none of these, a directory that is no host's and no container's, a line that is not INI.
     """
     if not directory.exists():
-        return Overrides()
+        if cloud.overrides_dir == OVERRIDES:
+            return Overrides()
+        hint = f"make it, or correct `overrides_dir: {cloud.overrides_dir}`"
+        text = "there is no such folder of overrides"
+        raise InvalidCloud((Problem(file=str(directory), text=text, hint=hint),))
     problems: list[Problem] = []
     files: list[OverrideFile] = []
     try:

@@ -23,6 +23,9 @@ FOLDER = r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9][a-z0-9._-]*)*"
 IMAGE = rf"{FOLDER}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
 """An image's name, with a tag, a digest or both (the OCI distribution specification)."""
 
+USER = r"[^\s:/-][^\s:/]{0,255}"
+"""Who logs in: directories give names such as `EXAMPLE\\ann` and `ann@example.org` too."""
+
 MTU = range(1280, 65536)
 """Bytes. 1280 is the least that IPv6 instances may meet (RFC 8200)."""
 
@@ -43,10 +46,14 @@ def check_names(draft: Draft) -> Iterator[Problem]:
                 f'"{name}" is no name',
                 "1 to 63 of a-z, 0-9 and -, with neither end a -",
             )
+        elif name == "localhost" and path[0] == "hosts":
+            hint = "what the machine calls itself (`hostname`) when it is asked from elsewhere"
+            yield draft.problem(path, '"localhost" is every machine\'s name for itself', hint)
 
 
 def check_words(draft: Draft) -> Iterator[Problem]:
-    """Release, region, physical network and what is said of images look like what they are."""
+    """Release, region, physical network, who logs in and what is said of images look like what
+    they are."""
     physical = draft.networks.external.physical_network if draft.networks else ""
     wanted = (
         (("release",), draft.release, RELEASE, "such as 2026.2"),
@@ -64,6 +71,7 @@ def check_words(draft: Draft) -> Iterator[Problem]:
             "a registry and a folder in it, such as localhost/cloudwright",
         ),
         (("images", "base"), draft.base, IMAGE, "such as registry.example.org/debian:13"),
+        *((path, ssh.user, USER, "such as root or debian") for path, ssh in draft.logins("user")),
     )
     for path, text, pattern, hint in wanted:
         if text and not re.fullmatch(pattern, text):
@@ -83,7 +91,7 @@ def check_release(draft: Draft) -> Iterator[Problem]:
 def check_numbers(draft: Draft) -> Iterator[Problem]:
     """Ports, VRRP's number and packet sizes are within their bounds."""
     found: list[tuple[Path, int, range]] = [
-        (("hosts", h.name, "ssh", "port"), h.ssh.port, range(1, 65536)) for h in draft.hosts
+        (path, ssh.port, range(1, 65536)) for path, ssh in draft.logins("port")
     ]
     if draft.api:
         found.append((("api", "virtual_router_id"), draft.api.virtual_router_id, range(1, 256)))

@@ -85,14 +85,20 @@ def _told(error: Exception, name: str) -> tuple[str, str, str]:
             return (
                 f"{name} does not let us in",
                 error.reason,
-                "add the public key to ~/.ssh/authorized_keys there, or name another key_file",
+                "add the public key to ~/.ssh/authorized_keys there, or name another `ssh.key`",
             )
-        case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError() | FileNotFoundError():
+        case OSError(filename=str(file)):
+            return (
+                f"the SSH key for {name} cannot be read",
+                f"{file}: {(error.strerror or str(error)).lower()}",
+                "name a file of yours as `ssh.key` in cloud.yaml; its place is told from there on",
+            )
+        case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
             return (
                 f"the SSH key for {name} cannot be read",
                 str(error),
-                "name a key_file that exists, in OpenSSH or PEM form; a key with a passphrase "
-                "belongs in an ssh-agent",
+                "name an `ssh.key` in OpenSSH or PEM form; a key with a passphrase belongs in an "
+                "ssh-agent",
             )
         case _:
             return (f"no connection to {name}", str(error), "try `ssh` by hand to see more")
