@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
-from cloudwright.errors import HostError
+from cloudwright.errors import HostError, Missing
 from cloudwright.lab.cuts import Uplink
 from cloudwright.lab.spec import PREFIX, LabHost, LabSpec, Link, Nic, Segment
 from cloudwright.transport.host import Host
@@ -84,12 +84,15 @@ async def plugged(machine: Host, spec: LabSpec) -> frozenset[str]:
 
 
 async def uplinks(machine: Host, spec: LabSpec) -> dict[str, Uplink]:
-    """How each site's uplinks are; of a lab with one site, nothing."""
+    """How each site's uplinks are; of a lab with one site, nothing. Missing when it is not up."""
     done = await machine.run("ip -json -details link")
     there = {link["ifname"]: link for link in json.loads(done.stdout or "[]")}
     found: dict[str, Uplink] = {}
     for link in spec.links:
-        end = there.get(link.backbone_end, {})
+        if link.backbone_end not in there:
+            hint = "`cloudwright lab up` makes it"
+            raise Missing("the lab is not up", why=f"no {link.backbone_end} is here", hint=hint)
+        end = there[link.backbone_end]
         port = end.get("linkinfo", {}).get("info_slave_data", {})
         state: Uplink = "isolated" if port.get("isolated") else "up"
         if "UP" not in end.get("flags", ()):

@@ -93,6 +93,11 @@ class LabSpec:
         """What the name of every network device of this lab begins with."""
         return f"{PREFIX}{self.id}-"
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites by name, in the cloud's order."""
+        return tuple(dict.fromkeys(s.site for s in self.segments if s.site is not None))
+
     def host(self, name: str) -> LabHost:
         """The lab host called `name`; raises InvalidCloud with the names there are."""
         for host in self.hosts:
@@ -109,7 +114,7 @@ class LabSpec:
             site = name.removeprefix("site:")
             mine = [host for host in self.hosts if host.site == site]
             if site != name and not mine:
-                known = ", ".join(dict.fromkeys(host.site for host in self.hosts))
+                known = ", ".join(self.sites)
                 problem = Problem(file="cloud.yaml", text=f"no site is called {site}", hint=known)
                 raise InvalidCloud((problem,))
             found += mine if site != name else [self.host(name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -109,9 +109,12 @@ async def down(machine: Host, spec: LabSpec, *, data: bool = False) -> None:
 
 async def kill(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
     """Cut the power of hosts (a name, or `site:NAME`) at once: nothing in them gets to say
-    goodbye. Their disks stay; one that is off stays off."""
+    goodbye. Their disks stay; one that is off stays off. Raises Missing when the lab has no such
+    host now."""
+    chosen = spec.chosen(names)
     there = await containers.found(machine, spec.id)
-    doomed = [h for h in spec.chosen(names) if h.name in there and there[h.name].running]
+    _refuse_absent(chosen, there)
+    doomed = [host for host in chosen if there[host.name].running]
     if doomed:
         # A dead machine is silent. This one's kernel would answer for it: refuse connections and
         # end those that were open, which is far kinder to whoever has to notice.
@@ -126,10 +129,7 @@ async def boot(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
     chosen = spec.chosen(names)
     with _lock(spec):
         there = await containers.found(machine, spec.id)
-        for host in chosen:
-            if host.name not in there:
-                hint = "`cloudwright lab up` makes it"
-                raise Missing(f"there is no lab host {host.name}", hint=hint)
+        _refuse_absent(chosen, there)
         for host in chosen:
             if not there[host.name].running:
                 await segments.plug(machine, host)
@@ -139,15 +139,17 @@ async def boot(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
 
 async def cut(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
     """Cut one site off from all others, or several off from each other, on every network."""
+    wanted = cuts.meant(sites, spec.sites)
     uplinks = await segments.uplinks(machine, spec)
-    pairs = cuts.pairs_cut(uplinks) | cuts.meant(sites, tuple(uplinks))
+    pairs = cuts.pairs_cut(uplinks) | wanted
     await segments.set_uplinks(machine, spec, cuts.uplinks_for(pairs, tuple(uplinks)))
 
 
 async def join(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
     """Undo `cut`."""
+    wanted = cuts.meant(sites, spec.sites)
     uplinks = await segments.uplinks(machine, spec)
-    pairs = cuts.pairs_cut(uplinks) - cuts.meant(sites, tuple(uplinks))
+    pairs = cuts.pairs_cut(uplinks) - wanted
     await segments.set_uplinks(machine, spec, cuts.uplinks_for(pairs, tuple(uplinks)))
 
 
@@ -200,6 +202,13 @@ async def _drop(machine: Host, spec: LabSpec, gone: list[Found]) -> None:
     for one in gone:
         await machine.run(f"podman rm --force --time 10 {one.container}")
         await machine.run(f"ip netns delete {one.container} 2>/dev/null || true")
+
+
+def _refuse_absent(chosen: Sequence[LabHost], there: Mapping[str, Found]) -> None:
+    for host in chosen:
+        if host.name not in there:
+            hint = "`cloudwright lab up` makes it"
+            raise Missing(f"there is no lab host {host.name}", hint=hint)
 
 
 def _check_root() -> None:
