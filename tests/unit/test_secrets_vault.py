@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
-from cloudwright.errors import CloudError
+from cloudwright.errors import HostError
 from cloudwright.execute.secrets.authority import (
     CERTIFICATE_LIFE,
     CLOCK_SKEW,
@@ -167,7 +167,7 @@ def test_a_damaged_file_is_refused_and_left_alone(
     path = tmp_path / "secrets.age"
     content = path.read_bytes()[:-3] if damage is None else damage
     path.write_bytes(content)
-    with pytest.raises(CloudError, match="cannot be opened") as caught:
+    with pytest.raises(HostError, match="cannot be opened") as caught:
         vault.values([FERNET])
     assert "secrets.age.previous" in caught.value.hint
     assert path.read_bytes() == content
@@ -177,7 +177,7 @@ def test_a_lost_file_is_not_made_anew(vault: Vault, tmp_path: Path) -> None:
     vault.values([PASSWORD])
     vault.values([FERNET])
     (tmp_path / "secrets.age").unlink()
-    with pytest.raises(CloudError, match="are not there"):
+    with pytest.raises(HostError, match="are not there"):
         vault.values([PASSWORD])
 
 
@@ -186,14 +186,14 @@ def test_a_lost_or_wrong_identity_is_refused(vault: Vault, tmp_path: Path) -> No
     identity = tmp_path / "identity"
     kept = identity.read_text()
     identity.unlink()
-    with pytest.raises(CloudError, match="is not there"):
+    with pytest.raises(HostError, match="is not there"):
         vault.values([PASSWORD])
     identity.write_text("AGE-SECRET-KEY-1NONSENSE\n")
-    with pytest.raises(CloudError, match="not an age identity") as caught:
+    with pytest.raises(HostError, match="not an age identity") as caught:
         vault.values([PASSWORD])
     assert "NONSENSE" not in str(caught.value)
     Vault(tmp_path / "other").values([PASSWORD])
-    with pytest.raises(CloudError, match="cannot be opened") as caught:
+    with pytest.raises(HostError, match="cannot be opened") as caught:
         Vault(tmp_path, tmp_path / "other" / "identity").values([PASSWORD])
     assert IDENTITY_VARIABLE in caught.value.hint
     identity.write_text(f"# created by age-keygen\n{kept}")
@@ -209,18 +209,18 @@ def test_the_identity_may_be_elsewhere(
     assert not (tmp_path / "cloud" / "identity").exists()
     assert Vault(tmp_path / "cloud").values([PASSWORD]) == value
     monkeypatch.setenv(IDENTITY_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(CloudError, match="is not there"):
+    with pytest.raises(HostError, match="is not there"):
         Vault(tmp_path / "new").values([PASSWORD])
 
 
 def test_another_recipe_under_a_kept_name_is_refused(vault: Vault) -> None:
     vault.values([PASSWORD])
-    with pytest.raises(CloudError, match="another form"):
+    with pytest.raises(HostError, match="another form"):
         vault.values([Secret(name="nova/database", recipe=SshKey())])
 
 
 def test_no_room_is_an_error_with_a_place(vault: Vault, tmp_path: Path) -> None:
     (tmp_path / "secrets.lock").mkdir()
-    with pytest.raises(CloudError, match="read or written") as caught:
+    with pytest.raises(HostError, match="read or written") as caught:
         vault.values([PASSWORD])
     assert "secrets.lock" in caught.value.where

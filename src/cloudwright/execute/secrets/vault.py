@@ -14,7 +14,7 @@ from pathlib import Path
 import pyrage
 from pyrage import x25519
 
-from cloudwright.errors import CloudError
+from cloudwright.errors import HostError, Missing
 from cloudwright.execute.secrets.authority import life_of
 from cloudwright.execute.secrets.minting import mint
 from cloudwright.model.renewal import Kept
@@ -71,7 +71,7 @@ class Vault:
         """Placeholder → value of each secret and of each part of it.
 
         What has no value yet gets one; all new ones are written at once, before they are given
-        out. CloudError when the file or the identity cannot be read: nothing is overwritten.
+        out. HostError when the file or the identity cannot be read: nothing is overwritten.
         """
         secrets = sorted(set(secrets), key=lambda s: s.key)
         try:
@@ -135,7 +135,7 @@ class Vault:
         path = self._files.identity
         if not path.exists():
             if not self._may_make_identity or self._files.secrets.exists():
-                raise CloudError(
+                raise Missing(
                     "the identity that opens the secrets is not there",
                     where=str(path),
                     hint=f"put it back, or name its file in {IDENTITY_VARIABLE}; without it "
@@ -148,7 +148,7 @@ class Vault:
             return x25519.Identity.from_str(keys[0])
         except (IndexError, pyrage.IdentityError):
             # The cause would show the line, which is the key.
-            raise CloudError(
+            raise HostError(
                 "not an age identity",
                 where=str(path),
                 hint="its first line that is no comment begins with AGE-SECRET-KEY-1",
@@ -159,17 +159,17 @@ class Vault:
         if not path.exists():
             if self._files.previous.exists():
                 hint = f"copy {self._files.previous} to it: the secrets of this cloud are in there"
-                raise CloudError("the secrets are not there", where=str(path), hint=hint)
+                raise Missing("the secrets are not there", where=str(path), hint=hint)
             return {}
         try:
             plain = pyrage.decrypt(path.read_bytes(), [identity])
             kept = json.loads(plain)
             if kept["format"] != FORMAT:
                 said = f"secrets of format {kept['format']}, which this version does not know"
-                raise CloudError(said, where=str(path), hint="use a newer cloudwright")
+                raise HostError(said, where=str(path), hint="use a newer cloudwright")
             return {key: dict(parts) for key, parts in kept["secrets"].items()}
         except pyrage.DecryptError as error:
-            raise CloudError(
+            raise HostError(
                 "the secrets cannot be opened",
                 where=str(path),
                 why=str(error),
@@ -180,7 +180,7 @@ class Vault:
         except (ValueError, KeyError, TypeError, AttributeError):
             # The cause could show a value.
             hint = f"{self._files.previous} is the one before it"
-            raise CloudError("not a file of secrets", where=str(path), hint=hint) from None
+            raise HostError("not a file of secrets", where=str(path), hint=hint) from None
 
     def _write(self, store: Store, identity: x25519.Identity) -> None:
         path, previous = self._files.secrets, self._files.previous
@@ -193,7 +193,7 @@ class Vault:
 def _texts(secret: Secret, store: Store) -> Iterator[tuple[str, str]]:
     parts = store[secret.key]
     if set(parts) != set(secret.parts or ("",)):
-        raise CloudError(
+        raise HostError(
             f"the secret {secret.name} is kept in another form than is asked for now",
             hint="raise its generation",
         )
@@ -218,8 +218,8 @@ def _write_whole(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
-def _unusable(path: Path, error: OSError) -> CloudError:
-    return CloudError(
+def _unusable(path: Path, error: OSError) -> HostError:
+    return HostError(
         "the secrets cannot be read or written",
         where=str(error.filename or path),
         why=error.strerror or str(error),
