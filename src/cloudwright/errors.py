@@ -28,6 +28,11 @@ OUTPUT_LINES = 20
 """An error shows this many last lines of the output that explains it."""
 
 
+def number(count: int, noun: str) -> str:
+    """So many of what `noun` names, such as `1 host` and `2 hosts`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 class CloudError(Exception):
     """An error with a place and a way out.
 
@@ -81,8 +86,7 @@ class InvalidCloud(CloudError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = tuple(sorted(problems))
         count = sum(not problem.warning for problem in problems)
-        noun = "problem" if count == 1 else "problems"
-        super().__init__(f"{count} {noun} in the cloud's description")
+        super().__init__(f"{number(count, 'problem')} in the cloud's description")
 
     def __str__(self) -> str:
         return "\n".join([str(p) for p in self.problems] + [f"{self.what}; nothing was touched"])

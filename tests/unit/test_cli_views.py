@@ -148,7 +148,7 @@ def test_outcomes_become_errors() -> None:
         raise_unless_whole(failed, plan)
     assert caught.value.what == "1 step failed, 1 were skipped, 1 are done"
     assert caught.value.why == "x/two: it broke"
-    with pytest.raises(Interrupted, match="1 steps done, 2 left"):
+    with pytest.raises(Interrupted, match="1 step done, 2 left"):
         raise_unless_whole(Outcome(done=("x/one@a",), interrupted=True), plan)
 
 

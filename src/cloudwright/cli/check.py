@@ -27,6 +27,7 @@ def check(path: Path, hosts: bool) -> int:
     replication. A host that cannot be used is one more row, and the others are looked at all the
     same. Exits 2 for a wrong file, 4 for a host that cannot do its part.
     """
+    from cloudwright.errors import number
     from cloudwright.execute.session import read_with_warnings
     from cloudwright.services import SERVICES
 
@@ -34,12 +35,13 @@ def check(path: Path, hosts: bool) -> int:
     tell_warnings(warnings)
     click.echo(
         f"{path}: cloud {cloud.name}, release {cloud.release}, "
-        f"{len(cloud.hosts)} host{'' if len(cloud.hosts) == 1 else 's'}: well formed"
+        f"{number(len(cloud.hosts), 'host')}: well formed"
     )
     return asyncio.run(_check_hosts(path)) if hosts else 0
 
 
 async def _check_hosts(path: Path) -> int:
+    from cloudwright.errors import number
     from cloudwright.execute.look.preflight import preflight
     from cloudwright.execute.session import open_session
     from cloudwright.model.renewal import first_to_end, latest
@@ -58,5 +60,5 @@ async def _check_hosts(path: Path) -> int:
     if first:
         click.echo(ending(first, now))
     wrong = sum(f.severity == "error" for f in findings)
-    click.echo(f"{wrong} problems on the hosts" if wrong else "the hosts are ready")
+    click.echo(f"{number(wrong, 'problem')} on the hosts" if wrong else "the hosts are ready")
     return 4 if wrong else 0

@@ -79,6 +79,7 @@ def build(
     them in an image. An image whose recipe did not change is not built again.
     """
     from cloudwright.cli.view_images import watch_builds
+    from cloudwright.errors import number
     from cloudwright.execute.images.build import build as build_images
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
@@ -97,7 +98,7 @@ def build(
         )
         built = asyncio.run(work)
     seconds = time.monotonic() - began
-    done = f"{len(built)} images built in {seconds:.0f} s"
+    done = f"{number(len(built), 'image')} built in {seconds:.0f} s"
     click.echo(done if built else "nothing to do: all images are there")
 
 

@@ -49,7 +49,7 @@ def up(path: Path, own_store: bool | None, disk: int | None) -> None:
 
     async def work(machine: Host, spec: LabSpec) -> None:
         started = await verbs.up(machine, spec, click.echo, own_store=own_store, disk=disk)
-        click.echo(f"{len(spec.hosts)} lab hosts are up, {len(started)} of them started now")
+        click.echo(_up_text(len(spec.hosts), len(started)))
 
     in_lab(path, work)
 
@@ -83,6 +83,12 @@ def status(path: Path) -> int:
         return 0 if all(row.answers for row in rows) else 1
 
     return in_lab(path, work) or 0
+
+
+def _up_text(hosts: int, started: int) -> str:
+    from cloudwright.errors import number
+
+    return f"{number(hosts, 'lab host')} {'is' if hosts == 1 else 'are'} up, {started} started now"
 
 
 for command in (kill, boot, cut, join):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cloudwright.errors import CloudError, HostError, Interrupted, StepFailed, Unreachable
+from cloudwright.errors import CloudError, HostError, Interrupted, StepFailed, Unreachable, number
 from cloudwright.execute.journal.events import INTERRUPTED, UNKEPT, Outcome, StopAsked
 from cloudwright.plan.difference import Plan
 
@@ -26,13 +26,12 @@ def raise_unless_whole(outcome: Outcome, plan: Plan) -> None:
     if outcome.interrupted and not outcome.failed:
         left = len(plan.planned) - len(outcome.done)
         raise Interrupted(
-            f"interrupted: {len(outcome.done)} steps done, {left} left",
+            f"interrupted: {number(len(outcome.done), 'step')} done, {left} left",
             why=_left(outcome, plan),
             hint=f"{AGAIN}; {logs}",
         )
-    count = len(outcome.failed)
     raise StepFailed(
-        f"{count} step{'' if count == 1 else 's'} failed, {len(outcome.skipped)} were skipped, "
+        f"{number(len(outcome.failed), 'step')} failed, {len(outcome.skipped)} were skipped, "
         f"{len(outcome.done)} are done",
         why="\n".join(_failures(outcome)),
         hint=f"{AGAIN}; {logs}",
@@ -43,7 +42,7 @@ def _unkept(outcome: Outcome, refused: CloudError, plan: Plan) -> HostError:
     left = len(plan.planned) - len(outcome.done)
     lines = [refused.why, *_failures(outcome), _left(outcome, plan)]
     return HostError(
-        f"stopped at {UNKEPT}: {len(outcome.done)} steps done, {left} left",
+        f"stopped at {UNKEPT}: {number(len(outcome.done), 'step')} done, {left} left",
         where=refused.where,
         why="\n".join(line for line in lines if line),
         hint=f"{refused.hint}; then {AGAIN}",

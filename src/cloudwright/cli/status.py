@@ -33,6 +33,7 @@ def status(path: Path, as_json: bool) -> int:
 
 
 async def _status(path: Path, as_json: bool) -> int:
+    from cloudwright.errors import number
     from cloudwright.execute.look.status import held_out_in, status_of
     from cloudwright.execute.session import open_session
     from cloudwright.model.renewal import first_to_end
@@ -57,7 +58,7 @@ async def _status(path: Path, as_json: bool) -> int:
     ill = sum(not row.is_well for row in rows)
     if not as_json:
         if plan.planned:
-            click.echo(f"{len(plan.planned)} things are not as declared: `cloudwright plan`")
+            click.echo(f"{number(len(plan.planned), 'thing')} not as declared: `cloudwright plan`")
         click.echo(f"{len(rows) - ill} of {len(rows)} containers are well")
         for host in held:
             click.echo(f"{host} is held out: `cloudwright evacuate --return host:{host}`")

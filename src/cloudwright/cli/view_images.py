@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import click
 
+from cloudwright.errors import number
 from cloudwright.execute.images.events import (
     BuildBegan,
     BuildDone,
@@ -41,7 +42,7 @@ class BuildsView:
                 self.say("waiting for another build of images on this machine")
             case BuildsBegan(needs=needs):
                 self.began, self.needs = self.clock(), needs
-                self.say(f"{len(needs)} images to build: {', '.join(needs)}")
+                self.say(f"{number(len(needs), 'image')} to build: {', '.join(needs)}")
             case BuildBegan(name=name):
                 self.running[name] = self.clock()
                 if self.each:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 
-from cloudwright.errors import CloudError, EngineError, StepFailed
+from cloudwright.errors import CloudError, EngineError, StepFailed, number
 from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.host.locate import Located, containers_of
@@ -40,7 +40,7 @@ async def destroy_cloud(
     await stop_cloud(fleet, cloud, blueprint, say, farewell if data else None)
     everything = await containers_of(fleet, cloud.name)
     await asyncio.gather(*(_remove(fleet, one) for one in everything))
-    say(f"removed {len(everything)} containers")
+    say(f"removed {number(len(everything), 'container')}")
     await asyncio.gather(*(_clear(fleet, h.name, cloud, say, data=data) for h in cloud.hosts))
     if left:
         raise StepFailed(
@@ -105,6 +105,6 @@ async def _clear(fleet: Fleet, host: str, cloud: Cloud, say: Say, *, data: bool)
     ours = [v.name for v in await engine.volumes() if v.labels.get(labels.CLOUD) == cloud.name]
     if data:
         await asyncio.gather(*(engine.remove_volume(name) for name in ours))
-        say(f"removed {len(ours)} volumes on {host}")
+        say(f"removed {number(len(ours), 'volume')} on {host}")
     elif ours:
-        say(f"kept {len(ours)} volumes on {host}")
+        say(f"kept {number(len(ours), 'volume')} on {host}")

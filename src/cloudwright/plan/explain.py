@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudwright.declare.service import Container, Service
+from cloudwright.errors import number
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.changes import Changes, FileChange
 from cloudwright.plan.difference import Change, Plan, Planned
@@ -151,7 +152,7 @@ def what(action: Action) -> str:
     """What a step does, in a few words."""
     match action:
         case WriteFiles(directory=directory, files=files):
-            text = f"{_number(len(files), 'file')} in {directory}"
+            text = f"{number(len(files), 'file')} in {directory}"
         case MakeVolume(volume=volume):
             text = f"volume {volume}"
         case RunContainer(body=body):
@@ -165,7 +166,7 @@ def what(action: Action) -> str:
         case SetSwitch(bridges=bridges):
             text = f"bridges {', '.join(bridges)}" if bridges else "settings of Open vSwitch"
         case BringImages(images=images):
-            text = f"{_number(len(images), 'container image')} of this machine"
+            text = f"{number(len(images), 'container image')} of this machine"
         case RemoveContainer(container=container):
             text = f"container {container} goes, its volumes stay"
     return text
@@ -182,10 +183,6 @@ def _what_entry(entry: MakeDatabase | MakeQueueUser | MakeIdentity | MakeZone) -
             return ", ".join(([f"user {user}"] if user else []) + names)
         case MakeZone(zone=zone, hosts=hosts):
             return f"availability zone {zone} with {', '.join(hosts) or 'no host'}"
-
-
-def _number(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _choice_lines(blueprint: Blueprint) -> Iterable[str]:
