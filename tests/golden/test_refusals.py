@@ -17,15 +17,13 @@ import pytest
 
 from cloudwright.cli.main import error_text, run
 from cloudwright.cli.outcome import raise_if_lost, raise_unless_whole, stopping_text
-from cloudwright.cli.selection import selection_of
+from cloudwright.cli.selection import refuse_unknown
 from cloudwright.errors import CloudError, Missing, Unreachable
-from cloudwright.execute.host.fleet import Fleet, raise_errors
+from cloudwright.execute.host.fleet import raise_errors
 from cloudwright.execute.journal.events import Outcome, StopAsked
 from cloudwright.execute.journal.holder import Holder
 from cloudwright.execute.lock.changing import locked, moved_meanwhile, too_few
 from cloudwright.execute.look.fitness import MIB, Condition, refuse
-from cloudwright.execute.secrets.vault import Vault
-from cloudwright.execute.session import Session
 from cloudwright.execute.simulated import SimulatedWorld
 from cloudwright.model.facts import Facts
 from cloudwright.model.load import load
@@ -38,7 +36,7 @@ from cloudwright.plan.sealed import identity_of, read, write
 from cloudwright.plan.select import Selection, restrict
 from cloudwright.plan.steps import MakeVolume, Step
 from cloudwright.services import SERVICES
-from tests.simulated.fleet import SCHEMAS, Wanted, apply, everything, fresh
+from tests.simulated.fleet import Wanted, apply, everything, fresh
 
 HERE = Path(__file__).parent / "refusals"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -212,21 +210,11 @@ REFUSALS |= {
     "steps-failed": ended(failed=FAILED, skipped={IDS[5]: "web/web@aio"}),
 }
 
-SESSION = Session(
-    path=EXAMPLES / "three-controllers.yaml",
-    cloud=THREE.cloud,
-    services=SERVICES,
-    overrides=Overrides(),
-    vault=Vault(Path("nowhere")),
-    fleet=Fleet(members={}),
-    schemas=SCHEMAS,
-    images={},
-)
 REFUSALS |= {
-    "usage-service-misspelt": lambda: selection_of(SESSION, ["glanse"], []),
-    "usage-service-unknown": lambda: selection_of(SESSION, ["x"], []),
-    "usage-host-misspelt": lambda: selection_of(SESSION, [], ["ctl1"]),
-    "usage-host-unknown": lambda: selection_of(SESSION, ["glance"], ["x"]),
+    "usage-service-misspelt": lambda: refuse_unknown(THREE.cloud, SERVICES, ["glanse"], []),
+    "usage-service-unknown": lambda: refuse_unknown(THREE.cloud, SERVICES, ["x"], []),
+    "usage-host-misspelt": lambda: refuse_unknown(THREE.cloud, SERVICES, [], ["ctl1"]),
+    "usage-host-unknown": lambda: refuse_unknown(THREE.cloud, SERVICES, ["glance"], ["x"]),
 }
 USAGE = {
     "usage-only-beside-a-file": ["apply", "change.json", "--only", "glance"],

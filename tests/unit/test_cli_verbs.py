@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from cloudwright.cli.main import VERBS, cloudwright, run
 from cloudwright.cli.options import columns
 
+AIO = Path(__file__).parents[2] / "examples" / "aio.yaml"
+
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_of_each_verb(verb: str) -> None:
@@ -66,6 +68,39 @@ def test_check_refuses_a_release_that_there_is_not(
 def test_a_host_of_init_needs_a_name_and_an_address(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "ctl-1", "-o", "/nowhere/cloud.yaml"]) == 2
     assert "NAME=ADDRESS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["plan", "--only", "novaa"], 2, "there is no service 'novaa'; did you mean nova?"),
+        (["plan", "--host", "zz"], 2, "there is no host 'zz'; there are aio"),
+        (
+            ["apply", "--yes", "--only", "novaa"],
+            2,
+            "there is no service 'novaa'; did you mean nova?",
+        ),
+        (["plan", "--out", "no/where.json"], 4, "the plan cannot be written"),
+        (["plan", "--out", "folder.json"], 4, "it is a directory"),
+    ],
+)
+def test_wrong_words_are_refused_before_any_host_is_asked(
+    words: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "cloud.yaml").write_text(AIO.read_text())
+    # A host that is asked is one whose list of known keys is read first.
+    (tmp_path / ".cloudwright" / "lab" / "known_hosts").mkdir(parents=True)
+    assert run(words) == code
+    told = capsys.readouterr().err
+    assert said in told
+    assert "known hosts" not in told
 
 
 def test_columns_are_as_wide_as_they_must_be() -> None:

@@ -12,11 +12,12 @@ import click
 from cloudwright.cli.asking import confirmed, may_ask, with_reason
 from cloudwright.cli.images_push import bring_images
 from cloudwright.cli.options import tell_lost, tell_warnings, with_cloud_and_plan
-from cloudwright.cli.selection import plan_text, selection_of, with_selection
+from cloudwright.cli.selection import plan_text, refuse_unknown, with_selection
 
 if TYPE_CHECKING:
     from cloudwright.execute.proposal import Proposal
     from cloudwright.execute.session import Session
+    from cloudwright.model.cloud import Cloud
     from cloudwright.plan.contract import Contract
     from cloudwright.plan.select import Selection
 
@@ -61,7 +62,10 @@ async def apply_now(
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES, whole=False) as session:
+    def refuse(cloud: Cloud) -> None:
+        refuse_unknown(cloud, SERVICES, only, hosts)
+
+    async with open_session(path, SERVICES, whole=False, refuse=refuse) as session:
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
         proposal = await supplied(session, file, ask=ask, plain=plain, only=only, hosts=hosts)
@@ -96,9 +100,11 @@ async def supplied(
     KVM works shows with the image alone, and a stream of gigabytes takes its time and its space.
     """
     from cloudwright.execute.proposal import read
+    from cloudwright.plan.select import Selection
 
     shown = await read(session, file) if file else None
-    selection = shown.origin.selection if shown else selection_of(session, only, hosts)
+    asked = Selection(services=tuple(only), hosts=tuple(hosts))
+    selection = shown.origin.selection if shown else asked
     proposal = await _refusable(session, selection, shown)
     if await bring_images(session, "apply", ask=ask, plain=plain, hosts=proposal.hosts):
         proposal = await _refusable(session, selection, shown)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cloudwright.cli.options import PLAN_SUFFIX, tell_lost, tell_warnings, with_cloud
-from cloudwright.cli.selection import plan_text, selection_of, with_selection
+from cloudwright.cli.selection import plan_text, refuse_unknown, with_selection
+
+if TYPE_CHECKING:
+    from cloudwright.model.cloud import Cloud
 
 CHANGES = 10
 
@@ -36,17 +40,23 @@ def plan(
 async def _plan(
     path: Path, as_json: bool, out: Path | None, only: tuple[str, ...], hosts: tuple[str, ...]
 ) -> int:
-    from cloudwright.execute.proposal import propose, save
+    from cloudwright.execute.proposal import propose, refuse_place, save
     from cloudwright.execute.session import open_session
     from cloudwright.plan.estimate import expected_json
     from cloudwright.plan.explain import explain_json
     from cloudwright.plan.explain import what as explain_action
+    from cloudwright.plan.select import Selection
     from cloudwright.services import SERVICES
 
-    async with open_session(path, SERVICES, whole=False) as session:
+    def refuse(cloud: Cloud) -> None:
+        refuse_unknown(cloud, SERVICES, only, hosts)
+        if out:
+            refuse_place(out)
+
+    async with open_session(path, SERVICES, whole=False, refuse=refuse) as session:
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
-        proposal = await propose(session, selection_of(session, only, hosts))
+        proposal = await propose(session, Selection(services=only, hosts=hosts))
         _, images = await session.delivery(proposal.hosts)
         if out:
             await save(session, proposal.contract, out)

@@ -11,8 +11,7 @@ import click
 if TYPE_CHECKING:
     from cloudwright.declare.service import Service
     from cloudwright.execute.proposal import Proposal
-    from cloudwright.execute.session import Session
-    from cloudwright.plan.select import Selection
+    from cloudwright.model.cloud import Cloud
 
 Verb = Callable[..., Any]
 
@@ -32,13 +31,12 @@ def with_selection(verb: Verb) -> Verb:
     return only(host(verb))
 
 
-def selection_of(session: Session, only: Sequence[str], hosts: Sequence[str]) -> Selection:
-    """The selection, or a usage error with the name that is nearest to one that is unknown."""
-    from cloudwright.plan.select import Selection
-
-    _known("service", only, (service.name for service in session.services))
-    _known("host", hosts, (host.name for host in session.cloud.hosts))
-    return Selection(services=tuple(only), hosts=tuple(hosts))
+def refuse_unknown(
+    cloud: Cloud, services: Sequence[Service], only: Sequence[str], hosts: Sequence[str]
+) -> None:
+    """A usage error for a service or host that is not there, with the name that is nearest."""
+    _known("service", only, (service.name for service in services))
+    _known("host", hosts, (host.name for host in cloud.hosts))
 
 
 def plan_text(proposal: Proposal, services: Sequence[Service], *, whole: bool) -> str:

@@ -97,12 +97,18 @@ async def propose_again(session: Session, shown: Contract) -> Proposal:
     return proposal
 
 
+def refuse_place(path: Path) -> None:
+    """HostError when a plan cannot be put at `path`: there is no such folder, or `path` is one."""
+    why = "no such directory" if not path.parent.is_dir() else "it is a directory"
+    if path.is_dir() or not path.parent.is_dir():
+        raise HostError("the plan cannot be written", where=str(path), why=why)
+
+
 async def save(session: Session, contract: Contract, path: Path) -> None:
     """Write the contract to a file, whole or not at all, for its owner alone; or HostError."""
+    refuse_place(path)
     text = sealed.write(contract, await _seal(session))
     try:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(None, "no such directory", str(path.parent))
         write_private(path, text)
     except OSError as error:
         why = error.strerror or str(error)

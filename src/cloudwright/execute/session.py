@@ -176,16 +176,19 @@ async def open_session(
     *,
     whole: bool = True,
     unfit: bool = False,
+    refuse: Callable[[Cloud], None] = lambda cloud: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Session]:
     """Load the cloud and connect to every host at once; Unreachable names each that failed.
 
     Without `whole` those that cannot be reached are in the fleet's `lost`, unless all are; with
-    `unfit` all that cannot be used, for whatever reason.
+    `unfit` all that cannot be used, for whatever reason. `refuse` raises what speaks against the
+    cloud that was asked for, before any host is.
     `clock` says how old certificates are.
     """
     path = path.resolve()
     cloud, overrides, warnings = read_with_warnings(path, services)
+    refuse(cloud)
     state = path.parent / STATE_DIRECTORY
     # A process of its own: it works while the hosts are reached.
     images = asyncio.create_task(local_image_ids(cloud.images.prefix))
