@@ -103,6 +103,26 @@ def test_wrong_words_are_refused_before_any_host_is_asked(
     assert "known hosts" not in told
 
 
+def test_check_tells_all_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, config = tmp_path / "cloud.yaml", tmp_path / "config"
+    file.write_text(AIO.read_text())
+    config.mkdir()
+    (config / "nova.conf").write_text("[DEFAULT]\nrubbish\n")
+    (config / "glance.conf").write_text("[DEFAULT]\nno_such_option = 1\n")
+    assert run(["check", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert "config/nova.conf:2:1: neither [section] nor option" in told
+    assert "config/glance.conf:2:1: " in told and "no_such_option" in told
+    file.write_text(AIO.read_text().replace("name: aio", "name: My_Cloud"))
+    assert run(["check", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert '"My_Cloud" is no name' in told
+    assert "config/nova.conf:2:1: neither [section] nor option" in told
+    file.write_text("{")
+    assert run(["check", str(file)]) == 2
+    assert "error: 1 problem in the cloud's description" in capsys.readouterr().err
+
+
 def test_columns_are_as_wide_as_they_must_be() -> None:
     assert columns(("A", "LONG"), [("xyz", "1"), ("", "2")]) == "A    LONG\nxyz  1\n     2"
 

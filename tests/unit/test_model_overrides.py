@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import pytest
 
 from cloudwright.errors import InvalidCloud
 from cloudwright.model.load import load
-from cloudwright.model.overrides import Overrides, load_overrides, parse_ini
+from cloudwright.model.overrides import Known, Overrides, load_overrides, parse_ini
 
 CLOUD = load(Path(__file__).parents[2] / "examples" / "three-controllers.yaml")
 SERVICES = ["nova", "glance", "neutron"]
 CONTAINERS = ["nova-api", "nova-compute", "nova-libvirt", "glance-api", "neutron-server"]
 NAMES = frozenset(SERVICES + CONTAINERS)
+KNOWN = Known(names=NAMES, hosts=frozenset(host.name for host in CLOUD.hosts))
 
 
 def overrides_of(directory: Path, files: Mapping[str, str]) -> Overrides:
@@ -23,22 +23,53 @@ def overrides_of(directory: Path, files: Mapping[str, str]) -> Overrides:
         path = directory / "config" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return load_overrides(directory / "config", CLOUD, NAMES)
+    overrides, problems = load_overrides(directory, "config", KNOWN)
+    if problems:
+        raise InvalidCloud(problems)
+    return overrides
 
 
 def test_no_directory_is_no_overrides(tmp_path: Path) -> None:
-    assert load_overrides(tmp_path / "config", CLOUD, NAMES) == Overrides()
+    assert load_overrides(tmp_path, "config", KNOWN) == (Overrides(), ())
 
 
 def test_a_folder_that_was_named_must_be_there(tmp_path: Path) -> None:
-    cloud = dataclasses.replace(CLOUD, overrides_dir="../../etc")
-    with pytest.raises(InvalidCloud, match="no such folder of overrides") as caught:
-        load_overrides(tmp_path / "etc", cloud, NAMES)
-    (problem,) = caught.value.problems
+    _, (problem,) = load_overrides(tmp_path, "etc", KNOWN)
+    assert problem.text == "there is no such folder of overrides"
     assert problem.file == str(tmp_path / "etc")
-    assert "`overrides_dir: ../../etc`" in problem.hint
+    assert "`overrides_dir: etc`" in problem.hint
     (tmp_path / "etc").mkdir()
-    assert load_overrides(tmp_path / "etc", cloud, NAMES) == Overrides()
+    assert load_overrides(tmp_path, "etc", KNOWN) == (Overrides(), ())
+
+
+def test_what_is_right_is_read_beside_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "nova.conf").write_text("[DEFAULT]\na = 1\nrubbish\n[b\nc = 2\n[d]\ne = 3\n")
+    (folder / "glanse.conf").write_text("[DEFAULT]\n")
+    overrides, problems = load_overrides(tmp_path, "config", KNOWN)
+    found = [(o.section, o.option) for file in overrides.files for o in file.overrides]
+    assert found == [("DEFAULT", "a"), ("d", "e")]
+    assert [(p.file, p.line) for p in sorted(problems)] == [
+        ("config/glanse.conf", 0),
+        ("config/nova.conf", 3),
+        ("config/nova.conf", 4),
+    ]
+
+
+def test_any_folder_may_be_a_hosts_when_nobody_knows_them(tmp_path: Path) -> None:
+    for name in ("ctl-9/nova.conf", "ctl-9/nova-api/x.ini", "nova-api/x.ini", "ctl-9/glanse.conf"):
+        path = tmp_path / "config" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[a]\n")
+    known = Known(names=NAMES, hosts=None)
+    overrides, (problem,) = load_overrides(tmp_path, "config", known)
+    assert problem.text == '"glanse" is the name of no service or container'
+    assert [(f.host, f.directory) for f in overrides.files] == [
+        ("", "nova-api"),
+        ("ctl-9", ""),
+        ("ctl-9", "nova-api"),
+    ]
 
 
 def test_the_narrower_file_comes_later(tmp_path: Path) -> None:

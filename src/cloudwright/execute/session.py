@@ -27,8 +27,8 @@ from cloudwright.images.release import known_releases
 from cloudwright.images.schemas import Schemas
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts
-from cloudwright.model.load import load
-from cloudwright.model.overrides import Overrides, load_overrides
+from cloudwright.model.load import load, outline
+from cloudwright.model.overrides import Known, Overrides, load_overrides
 from cloudwright.model.renewal import generations
 from cloudwright.operations.deliver import Holdings, deliver
 from cloudwright.plan.blueprint import Blueprint, World, ini_files, make_blueprint
@@ -159,14 +159,30 @@ def read_with_warnings(
     path: Path, services: Sequence[Service]
 ) -> tuple[Cloud, Overrides, tuple[Problem, ...]]:
     """As `read_cloud`, and what is no reason to refuse: options that will be removed."""
-    cloud = load(path, known_releases())
-    names = {c.name for s in services for c in s.containers} | {s.name for s in services}
-    overrides = load_overrides(path.parent / cloud.overrides_dir, cloud, frozenset(names))
-    found = overrides.unmatched(ini_files(cloud, services))
+    names = frozenset(c.name for s in services for c in s.containers)
+    names |= {s.name for s in services}
+    try:
+        cloud = load(path, known_releases())
+    except InvalidCloud as error:
+        raise InvalidCloud((*error.problems, *_beside(path, names))) from error
+    hosts = frozenset(host.name for host in cloud.hosts)
+    known = Known(names=names, hosts=hosts)
+    overrides, found = load_overrides(path.parent, cloud.overrides_dir, known)
+    found += overrides.unmatched(ini_files(cloud, services))
     found += check_overrides(cloud, services, overrides, Schemas(release=cloud.release).of)
     if not all(problem.warning for problem in found):
         raise InvalidCloud(found)
     return cloud, overrides, found
+
+
+def _beside(path: Path, names: frozenset[str]) -> tuple[Problem, ...]:
+    """What is wrong with the overrides of a cloud that is wrong itself, as far as can be known:
+    which options a file may have depends on the cloud."""
+    if (seen := outline(path)) is None:
+        return ()
+    folder, hosts = seen
+    _, problems = load_overrides(path.parent, folder, Known(names=names, hosts=hosts))
+    return problems
 
 
 @asynccontextmanager

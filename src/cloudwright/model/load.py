@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.model import rules
-from cloudwright.model.cloud import Cloud, Host, Images, NetworkChoices, Ssh
+from cloudwright.model.cloud import OVERRIDES, Cloud, Host, Images, NetworkChoices, Ssh
 from cloudwright.model.decode import Notes, read_fields
 from cloudwright.model.document import MAX_BYTES, Items, Keys, Scalar, Tree, parse
 from cloudwright.model.draft import Draft
@@ -54,6 +54,22 @@ def read(content: bytes, file: str, releases: tuple[str, ...] | None = None) -> 
     if found or not whole:
         raise InvalidCloud(found)
     return Cloud(**fields)
+
+
+def outline(path: Path) -> tuple[str, frozenset[str] | None] | None:
+    """Of a `cloud.yaml` that is wrong: the folder of its overrides, and the names of its hosts
+    (None when they cannot be read). None when it is no YAML."""
+    try:
+        with path.open("rb") as file:
+            tree, _ = parse(file.read(MAX_BYTES + 1), str(path))
+    except OSError:
+        return None
+    if not isinstance(tree, Keys):
+        return None
+    folder, hosts = tree.get("overrides_dir"), tree.get("hosts")
+    named = frozenset(key.text for key, _ in hosts.pairs) if isinstance(hosts, Keys) else None
+    said = isinstance(folder, Scalar) and folder.kind != "null" and folder.text
+    return said or OVERRIDES, named
 
 
 def _draft(tree: Keys, fields: dict[str, Any], notes: Notes) -> Draft:

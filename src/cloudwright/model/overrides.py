@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from cloudwright.errors import InvalidCloud, Problem
-from cloudwright.model.cloud import OVERRIDES, Cloud
+from cloudwright.errors import Problem
+from cloudwright.model.cloud import OVERRIDES
 from cloudwright.model.decode import suggestion
 
 MAX_BYTES = 256 * 1024
@@ -113,33 +113,44 @@ def _value(values: tuple[str, ...]) -> str | tuple[str, ...]:
     return values[0] if len(values) == 1 else values
 
 
-def load_overrides(directory: Path, cloud: Cloud, names: frozenset[str]) -> Overrides:
-    """The files under `directory` (none when it is not there, unless the operator named it).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What names of files and folders may speak of: services and containers, and hosts.
 
-    `names` are those of all services and containers. InvalidCloud with every problem: a name that
-    is none of these, a directory that is no host's and no container's, a line that is not INI.
+    `hosts` is None when not all of them can be read: then any folder may be a host's.
     """
+
+    names: frozenset[str]
+    hosts: frozenset[str] | None
+
+
+def load_overrides(
+    beside: Path, folder: str, known: Known
+) -> tuple[Overrides, tuple[Problem, ...]]:
+    """The files under `folder` in the directory `beside` (none when it is not there, unless the
+    operator named it), without what is wrong in them, and every problem: a name that is not
+    known, a directory that is no host's and no container's, a line that is not INI.
+    """
+    directory = beside / folder
     if not directory.exists():
-        if cloud.overrides_dir == OVERRIDES:
-            return Overrides()
-        hint = f"make it, or correct `overrides_dir: {cloud.overrides_dir}`"
+        if folder == OVERRIDES:
+            return Overrides(), ()
+        hint = f"make it, or correct `overrides_dir: {folder}`"
         text = "there is no such folder of overrides"
-        raise InvalidCloud((Problem(file=str(directory), text=text, hint=hint),))
+        return Overrides(), (Problem(file=str(directory), text=text, hint=hint),)
     problems: list[Problem] = []
     files: list[OverrideFile] = []
     try:
         for path in _files(directory):
             place = path.relative_to(directory)
             shown = str(PurePosixPath(directory.name) / place)
-            file, found = _read(path, place.parts, shown, cloud, names)
+            file, found = _read(path, place.parts, shown, known)
             problems += found
             files += [file] if file else []
     except OSError as error:
         text = (error.strerror or str(error)).lower()
         problems.append(Problem(file=str(error.filename or directory), text=text))
-    if problems:
-        raise InvalidCloud(tuple(problems))
-    return Overrides(files=tuple(sorted(files, key=lambda f: f.rank)))
+    return Overrides(files=tuple(sorted(files, key=lambda f: f.rank))), tuple(problems)
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -154,18 +165,20 @@ def _files(directory: Path) -> Iterator[Path]:
 
 
 def _read(
-    path: Path, parts: tuple[str, ...], shown: str, cloud: Cloud, names: frozenset[str]
+    path: Path, parts: tuple[str, ...], shown: str, known: Known
 ) -> tuple[OverrideFile | None, list[Problem]]:
-    hosts = {host.name for host in cloud.hosts}
     *folders, name = parts
+    names, hosts = known.names, known.hosts
+    if hosts is None:
+        hosts = frozenset(folders[:1]) - names
     host = folders.pop(0) if folders and folders[0] in hosts else ""
     directory = folders.pop(0) if folders and folders[0] in names else ""
     stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
     said = hint = ""
     if folders:
-        known = (names if host else names | hosts) if not directory else frozenset[str]()
+        others = (names if host else names | hosts) if not directory else frozenset[str]()
         said = f'"{folders[0]}" is the name of no host, service or container'
-        hint = suggestion(folders[0], sorted(known))
+        hint = suggestion(folders[0], sorted(others))
     elif suffix not in SUFFIXES:
         said, hint = "not an INI file", "its name ends with " + ", ".join(SUFFIXES)
     elif not directory and stem not in names:
@@ -202,6 +215,7 @@ def parse_ini(content: bytes, file: str) -> tuple[tuple[Override, ...], list[Pro
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     given: dict[tuple[str, str], list[str]] = {}
     section, values = "", list[str]()
+    is_lost = False  # in a section whose name cannot be read: nobody knows whose options these are
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip()[0] in "#;":
             continue
@@ -209,13 +223,17 @@ def parse_ini(content: bytes, file: str) -> tuple[tuple[Override, ...], list[Pro
             # Kept as an indented line, so that it is one when the file is written again.
             values[-1] += "\n  " + line.strip()
         elif match := _SECTION.fullmatch(line):
-            section, values = match["name"], []
+            section, values, is_lost = match["name"], [], False
+        elif is_lost:
+            continue
         elif (match := _OPTION.fullmatch(line.rstrip())) and section:
             key = (section, match["name"])
             found.setdefault(key, []).append((number, match.start("value") + 1))
             values = given.setdefault(key, [])
             values.append(match["value"])
         else:
+            is_lost = line.startswith("[")
+            values = []
             said = (
                 "an option before any [section]" if match else "neither [section] nor option = …"
             )
