@@ -133,3 +133,23 @@ def test_what_images_begin_with_is_said_once(
     words = ["images", "build", "--from", "debian:13", "-c", str(tmp_path / "cloud.yaml")]
     assert run(words) == 2
     assert "images: base:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("inspect", "row"),
+    [("exit 125", "nosuch - missing"), ("echo 0a1b 125829120", "nosuch 120 MiB here")],
+)
+def test_the_image_to_begin_with_is_listed_too(
+    inspect: str,
+    row: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    podman = tmp_path / "podman"
+    podman.write_text(f'#!/bin/sh\n[ "$1" = image ] || {{ echo "[]"; exit; }}\n{inspect}\n')
+    podman.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert run(["images", "list", "--from", "nosuch"]) == 1
+    first = capsys.readouterr().out.splitlines()[1]
+    assert " ".join(first.split()) == row

@@ -105,14 +105,19 @@ def build(
 @images.command("list")
 @of_release
 def list_(release: str, prefix: str, base_from: str | None) -> int:
-    """List every image, its size, and whether it is as its recipe says. Exits 1 if one is not."""
-    from cloudwright.execute.images.build import found_images
+    """List every image, its size, and whether it is as its recipe says. Exits 1 if one is not.
+
+    An image that all others begin with (--from, `images: base:`) comes first: here, or missing.
+    """
+    from cloudwright.execute.images.build import found_base, found_images
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
     rows = asyncio.run(found_images(images_of(SERVICES), release, prefix, base_from))
+    bases = [asyncio.run(found_base(base_from))] if base_from else []
     table = [
-        (r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state) for r in rows
+        (r.reference, f"{r.size / 1024**2:.0f} MiB" if r.size else "-", r.state)
+        for r in (*bases, *rows)
     ]
     click.echo(columns(("IMAGE", "SIZE", "STATE"), table))
     return 0 if all(row.state == "current" for row in rows) else 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.declare.image import Image
-from cloudwright.errors import Missing
+from cloudwright.errors import CommandFailed, Missing
 from cloudwright.execute.images.debian import Apt, find_apt, mmdebstrap
 from cloudwright.execute.images.events import (
     BuildBegan,
@@ -52,7 +52,8 @@ DEBIAN = "debian"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundImage:
-    """An image as this machine has it; `size` in bytes; `state` current, stale or missing."""
+    """An image as this machine has it; `size` in bytes; `state` current, stale or missing (a base:
+    here or missing)."""
 
     name: str
     reference: str
@@ -111,6 +112,17 @@ async def found_images(
     """Each declared image and what it stands on, as this machine's store has it."""
     recipes = make_recipes(images, load_release(release), prefix=prefix, base_from=base_from)
     return await _found(recipes, release, prefix)
+
+
+async def found_base(reference: str) -> FoundImage:
+    """The image that the others begin with, as this machine's store has it: here, or missing."""
+    try:
+        form = "{{.Id}} {{.Size}}"
+        said = await call(("podman", "image", "inspect", "--format", form, reference))
+    except CommandFailed:
+        return FoundImage(name=reference, reference=reference)
+    id, size = said.split()
+    return FoundImage(name=reference, reference=reference, id=id, size=int(size), state="here")
 
 
 @contextlib.asynccontextmanager
