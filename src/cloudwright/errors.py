@@ -189,10 +189,10 @@ def of_this_machine(error: OSError) -> HostError | None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What the system refuses in the block is of `path`: a write that fails does not say so."""
+    """What the system refuses in the block is of `path`: a write that fails names no file, and
+    nobody knows the draft that becomes `path` in the end."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
+        error.filename, error.filename2 = str(path), None
         raise

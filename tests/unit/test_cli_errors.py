@@ -119,6 +119,13 @@ def test_a_disk_that_takes_nothing_leaves_no_half_file(
     assert [path.name for path in tmp_path.iterdir()] == ["cloud.yaml"]
 
 
+def test_the_file_that_was_asked_for_is_named_and_no_draft_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["init", "a=10.0.0.1", "-o", "/proc/cloud.yaml"]) == 4
+    assert "  where: /proc/cloud.yaml\n" in capsys.readouterr().err
+
+
 def test_a_link_to_nowhere_is_there_already(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

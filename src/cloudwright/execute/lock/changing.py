@@ -221,7 +221,8 @@ async def _end(ledger: Ledger, record: Record, runs: Path, say: Say, *, erase: b
         write_record(runs, record)
         text = gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
     except OSError as error:  # a full disk here is no reason to leave the hosts locked
-        say(f"the record of this run is on the hosts alone: {error.filename}: {error.strerror}")
+        why = f"{error.filename or runs}: {error.strerror}"
+        say(f"the record of this run is on the hosts alone: {why}")
     try:
         async with asyncio.timeout(END_SECONDS):
             if erase:
