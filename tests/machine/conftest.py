@@ -13,6 +13,14 @@ from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
 from tests.cloud.tool import eventually
 from tests.contract.sshd import free_port
 from tests.machine.balancer import CONFIG, IMAGE, Rig
+from tests.machine.bench import Bench, bench_in
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One lab host for the module."""
+    with bench_in(tmp_path_factory.mktemp("bench")) as bench:
+        yield bench
 
 
 @pytest.fixture

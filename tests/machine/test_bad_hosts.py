@@ -1,14 +1,12 @@
-"""A host that cannot be used: `plan` and `apply` say what, where, why and what next, and touch it
-not at all; once it can be used again, they go on."""
+"""A host that cannot be used: `check`, `plan` and `apply` say what, where, why and what next, and
+touch it not at all; once it can be used again, they go on."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,79 +14,44 @@ import pytest
 from cloudwright.errors import Missing
 from cloudwright.transport.host import File
 from cloudwright.transport.ssh import SshAddress, connect_ssh
-from tests.leftovers import remove_labs_in
+from tests.machine.bench import ADDRESS, Bench
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
-ADDRESS = "10.77.0.11"
-CHANGES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """A lab host with nothing on it, and the command line beside its `cloud.yaml`."""
-
-    directory: Path
-
-    @property
-    def file(self) -> Path:
-        return self.directory / "cloud.yaml"
-
-    @property
-    def keys(self) -> Path:
-        return self.directory / ".cloudwright" / "lab"
-
-    def run(self, *words: str, status: int = 0) -> str:
-        """What a verb prints; fails the test when it ends otherwise than with `status`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cloudwright", *words],
-            cwd=self.directory,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=600,
-        )
-        assert done.returncode == status, f"{' '.join(words)}:\n{done.stdout}"
-        return done.stdout
-
-    def refused(self, *told: str) -> None:
-        """`plan` and `apply` both end with 4 and say all of this, and leave no run behind."""
-        before = self.runs()
-        for words in (("plan",), ("apply", "--yes")):
-            said = self.run(*words, status=4)
-            for text in (*told, "error: ", "hint: "):
-                assert text in said, said
-            assert "Traceback" not in said
-        assert self.runs() == before
-
-    def usable(self) -> None:
-        """The host can be used again, and nothing has been done to it."""
-        assert "is not there" in self.run("plan", "--json", status=CHANGES)
-        assert self.on_host("podman ps -aq; podman volume ls -q; ls -A /etc/cloudwright") == ""
-
-    def runs(self) -> list[str]:
-        return sorted(p.name for p in (self.directory / ".cloudwright").glob("runs/*"))
-
-    def on_host(self, command: str) -> str:
-        argv = ["ssh", "-i", str(self.keys / "id_ed25519"), "-o", "BatchMode=yes"]
-        argv += ["-o", f"UserKnownHostsFile={self.keys / 'known_hosts'}", f"root@{ADDRESS}"]
-        done = subprocess.run([*argv, command], capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+LOOKED_AT = {
+    *("cores", "memory", "disk", "clock", "address", "external card"),
+    *("engine", "virtualisation", "datapath", "images"),
+}
+"""What `check --hosts` says something of; no boot of units, for a lab host has no systemd."""
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """One lab host for the module."""
-    bench = Bench(tmp_path_factory.mktemp("bench"))
-    text = EXAMPLE.read_text().replace("10.64.", "10.77.")
-    bench.file.write_text(text.replace("name: aio", "name: bench"))
-    remove_labs_in("10.77.0.")
-    bench.run("lab", "up")
-    try:
-        yield bench
-    finally:
-        bench.run("lab", "down", "--data")
+def rows(said: str) -> list[tuple[str, ...]]:
+    """Of each line of the table: what was looked at, how it is, what was found, and the hint."""
+    lines = [re.split("  +", line) for line in said.splitlines() if line.startswith("aio ")]
+    return [(*line[1:], "")[:4] for line in lines]
+
+
+def test_check_has_a_row_for_each_thing_that_it_looked_at(bench: Bench) -> None:
+    said = bench.run("check", "--hosts")
+    found = rows(said)
+    assert {subject for subject, *_ in found} == LOOKED_AT
+    assert "error" not in {severity for _, severity, *_ in found}
+    assert ("external card", "ok", "eth2 is free", "") in found
+    assert said.endswith("the hosts are ready\n")
+    bench.usable()
+
+
+def test_check_ends_with_4_where_a_port_is_taken(bench: Bench) -> None:
+    with bench.taken(443):
+        said = bench.run("check", "--hosts", status=4)
+    [wrong] = [row for row in rows(said) if row[1] == "error"]
+    assert wrong == (
+        "port",
+        "error",
+        "port 443 is taken by perl; haproxy needs it",
+        "stop that program, or move it to another port",
+    )
+    assert {subject for subject, *_ in rows(said)} == {*LOOKED_AT, "port"}
+    assert said.endswith("1 problems on the hosts\n")
+    bench.usable()
 
 
 def test_a_wrong_key_is_not_let_in(bench: Bench, tmp_path: Path) -> None:
@@ -140,16 +103,8 @@ def test_a_host_without_an_engine_says_how_to_get_one(bench: Bench) -> None:
 def test_a_port_that_is_taken_is_told_with_who_has_it(
     bench: Bench, port: int, container: str
 ) -> None:
-    bench.on_host(
-        "nohup perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("
-        f'LocalAddr => "{ADDRESS}", LocalPort => {port}, Listen => 1) or die $!; sleep 3600\''
-        " >/dev/null 2>&1 & echo $! >/run/taken; "
-        f"until ss -Hltn | grep -q '{ADDRESS}:{port} '; do sleep 0.1; done"
-    )
-    try:
+    with bench.taken(port):
         bench.refused(f"port {port} is taken by perl; {container} needs it", "where: aio")
-    finally:
-        bench.on_host("kill $(cat /run/taken)")
     bench.usable()
 
 

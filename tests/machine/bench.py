@@ -1,0 +1,103 @@
+"""A lab host with nothing on it, and the command line as a user has it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.leftovers import remove_labs_in
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
+NAME = "bench"
+"""The cloud's."""
+NETWORK = "10.77."
+"""Of these tests alone, in place of the example's."""
+ADDRESS = f"{NETWORK}0.11"
+CHANGES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A lab host with nothing on it, and the command line beside its `cloud.yaml`."""
+
+    directory: Path
+
+    @property
+    def file(self) -> Path:
+        return self.directory / "cloud.yaml"
+
+    @property
+    def keys(self) -> Path:
+        return self.directory / ".cloudwright" / "lab"
+
+    def run(self, *words: str, status: int = 0) -> str:
+        """What a verb prints; fails the test when it ends otherwise than with `status`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cloudwright", *words],
+            cwd=self.directory,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=600,
+        )
+        assert done.returncode == status, f"{' '.join(words)}:\n{done.stdout}"
+        return done.stdout
+
+    def refused(self, *told: str) -> None:
+        """`plan` and `apply` both end with 4 and say all of this, and leave no run behind."""
+        before = self.runs()
+        for words in (("plan",), ("apply", "--yes")):
+            said = self.run(*words, status=4)
+            for text in (*told, "error: ", "hint: "):
+                assert text in said, said
+            assert "Traceback" not in said
+        assert self.runs() == before
+
+    def usable(self) -> None:
+        """The host can be used again, and nothing has been done to it."""
+        assert "is not there" in self.run("plan", "--json", status=CHANGES)
+        assert self.on_host("podman ps -aq; podman volume ls -q; ls -A /etc/cloudwright") == ""
+
+    def runs(self) -> list[str]:
+        return sorted(p.name for p in (self.directory / ".cloudwright").glob("runs/*"))
+
+    @contextmanager
+    def taken(self, port: int) -> Iterator[None]:
+        """A program of somebody else, perl, listens on the host's port meanwhile."""
+        self.on_host(
+            "nohup perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("
+            f'LocalAddr => "{ADDRESS}", LocalPort => {port}, Listen => 1) or die $!; sleep 3600\''
+            " >/dev/null 2>&1 & echo $! >/run/taken; "
+            f"until ss -Hltn | grep -q '{ADDRESS}:{port} '; do sleep 0.1; done"
+        )
+        try:
+            yield
+        finally:
+            self.on_host("kill $(cat /run/taken)")
+
+    def on_host(self, command: str) -> str:
+        """What a command prints on the host."""
+        argv = ["ssh", "-i", str(self.keys / "id_ed25519"), "-o", "BatchMode=yes"]
+        argv += ["-o", f"UserKnownHostsFile={self.keys / 'known_hosts'}", f"root@{ADDRESS}"]
+        done = subprocess.run([*argv, command], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@contextmanager
+def bench_in(directory: Path) -> Iterator[Bench]:
+    """A bench, and nothing of it after."""
+    bench = Bench(directory)
+    text = EXAMPLE.read_text().replace("10.64.", NETWORK)
+    bench.file.write_text(text.replace("name: aio", f"name: {NAME}"))
+    remove_labs_in(f"{NETWORK}0.")
+    bench.run("lab", "up")
+    try:
+        yield bench
+    finally:
+        bench.run("lab", "down", "--data")
