@@ -14,18 +14,21 @@ RECORD = "/var/lib/cloudwright/kvm"
 PROBE_SECONDS = 15
 """A guest that has not reached its first sector by then hangs (SeaBIOS needs under one second)."""
 
+ACCELERATOR = "-accel kvm -cpu host"
+"""What QEMU is told; all else of the script holds for a guest that is emulated, too."""
+
 # The sector: mov al,0x10; mov dx,0xf4; out dx,al; hlt. QEMU's isa-debug-exit device ends with
 # (value << 1) | 1 = 33, which nothing but a guest that really ran can bring about.
-_SCRIPT = f"""
+SCRIPT = f"""
 sector=$(mktemp)
 {{ printf '\\260\\020\\272\\364\\000\\356\\364'; head -c 503 /dev/zero
   printf '\\125\\252'; }} > $sector
-timeout -s KILL {PROBE_SECONDS} qemu-system-x86_64 -accel kvm -cpu host -m 16 -display none \
+timeout -s KILL {PROBE_SECONDS} qemu-system-x86_64 {ACCELERATOR} -m 16 -display none \
   -nodefaults -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
   -drive file=$sector,format=raw,if=ide
 [ $? = 33 ]
 """
-
+"""Shell that ends with 0 where the guest ran."""
 
 PROBE = "cloudwright-kvm-probe"
 """The container in which the guest boots."""
@@ -60,7 +63,7 @@ async def _boots(engine: Engine, image: str) -> bool:
         name=PROBE,
         image=image,
         entrypoint=("bash", "-c"),
-        command=(_SCRIPT,),
+        command=(SCRIPT,),
         user="root",
         devices=("/dev/kvm",),
     )
