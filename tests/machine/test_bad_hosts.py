@@ -18,7 +18,7 @@ from tests.machine.bench import ADDRESS, Bench
 
 LOOKED_AT = {
     *("cores", "memory", "disk", "clock", "address", "external card"),
-    *("engine", "virtualisation", "datapath", "images"),
+    *("engine", "storage", "virtualisation", "datapath", "images"),
 }
 """What `check --hosts` says something of; no boot of units, for a lab host has no systemd."""
 
@@ -35,6 +35,9 @@ def test_check_has_a_row_for_each_thing_that_it_looked_at(bench: Bench) -> None:
     assert {subject for subject, *_ in found} == LOOKED_AT
     assert "error" not in {severity for _, severity, *_ in found}
     assert ("external card", "ok", "eth2 is free", "") in found
+    [(_, severity, engine, hint)] = [row for row in found if row[0] == "engine"]
+    assert (severity, hint) == ("ok", "")
+    assert re.fullmatch(r"podman [0-9.]+; Podman starts containers", engine)
     assert said.endswith("the hosts are ready\n")
     bench.usable()
 

@@ -48,9 +48,21 @@ def answer(command: str, stdin: bytes) -> Completed:
     return Completed(status=0, stdout=said, stderr="")
 
 
-def session_of(cloud: Cloud, directory: Path, lost: dict[str, HostError]) -> Session:
+def crun_refuses(command: str, stdin: bytes) -> Completed:
+    """The answer of a host on which Podman starts nothing."""
+    if "podman run" in command:
+        return Completed(status=126, stdout="", stderr="crun: unknown version\n")
+    if "cgroup=2" in command:
+        return Completed(status=0, stdout="cgroup=1\nsystemd=yes\n")
+    return answer(command, stdin)
+
+
+def session_of(
+    cloud: Cloud, directory: Path, lost: dict[str, HostError], quirks_on: Sequence[str] = ()
+) -> Session:
+    answers = {name: crun_refuses if name in quirks_on else answer for name in EVERYBODY}
     members = {
-        name: Member(host=FakeHost(name, answer=answer), engine=FakeEngine(name))
+        name: Member(host=FakeHost(name, answer=answers[name]), engine=FakeEngine(name))
         for name in EVERYBODY
         if name not in lost
     }
@@ -67,9 +79,12 @@ def session_of(cloud: Cloud, directory: Path, lost: dict[str, HostError]) -> Ses
 
 
 def findings(
-    tmp_path: Path, lost: dict[str, HostError], image_on: Sequence[str] = ()
+    tmp_path: Path,
+    lost: dict[str, HostError],
+    image_on: Sequence[str] = (),
+    quirks_on: Sequence[str] = (),
 ) -> tuple[HostFinding, ...]:
-    session = session_of(CLOUD, tmp_path, lost)
+    session = session_of(CLOUD, tmp_path, lost, quirks_on)
     for name in image_on:
         engine = session.fleet.engine(name)
         assert isinstance(engine, FakeEngine)
@@ -113,3 +128,11 @@ def test_kvm_is_not_tried_where_the_image_is_not_yet(tmp_path: Path) -> None:
         "cmp-a": ("ok", "KVM runs a guest"),
         "cmp-b": ("warning", "KVM was not tried: the image with QEMU is not there yet"),
     }
+
+
+def test_an_engine_that_starts_nothing_is_told_of_its_host_alone(tmp_path: Path) -> None:
+    found = findings(tmp_path, {}, quirks_on=["ctl-b"])
+    engines = {f.host: f for f in found if f.subject == "engine"}
+    assert [name for name in EVERYBODY if engines[name].severity == "error"] == ["ctl-b"]
+    assert "cannot start a container" in engines["ctl-b"].text
+    assert "runtime" in engines["ctl-b"].hint

@@ -1,8 +1,8 @@
 """What the doctor concludes from facts, and how a finding reads."""
 
-from cloudwright.execute.doctor.engine import reasons, settings_for
 from cloudwright.execute.doctor.finding import Finding, Fix, install_command
 from cloudwright.execute.doctor.machine import GIB, usable_memory
+from cloudwright.execute.look.engine import reasons, settings_for
 
 HYBRID = {"cgroup": "1", "systemd": "no", "files": "20000", "processes": "96365"}
 ORDINARY = {"cgroup": "2", "systemd": "yes", "files": "1048576", "processes": "unlimited"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cloudwright.engine.quirks import ENGINES
+from cloudwright.engine.quirks import ENGINES, PODMAN
 from cloudwright.errors import CloudError
 from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.look.engine import SETTINGS, Quirk, find_start, find_store
 from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS, Condition, look, taken
 from cloudwright.execute.look.round_trips import Trips, measure
 from cloudwright.model.cloud import Cloud, Host, datapath, virt_type
@@ -45,7 +47,8 @@ class HostFinding:
 async def preflight(
     fleet: Fleet, cloud: Cloud, world: World, blueprint: Blueprint
 ) -> tuple[HostFinding, ...]:
-    """Every finding of every host, in the file's order, then of what is between; reads only.
+    """Every finding of every host, in the file's order, then of what is between. Changes nothing;
+    where Podman is the engine it starts containers that end at once.
 
     Of a host that is lost there is one: why.
     """
@@ -60,11 +63,16 @@ async def _host(
     if host.name in fleet.lost:
         return (lost(host, fleet.lost[host.name]),)
     facts = world.facts[host.name]
-    condition, units = await asyncio.gather(look(fleet, host, blueprint), _units(fleet, host.name))
+    condition, units, quirks = await asyncio.gather(
+        look(fleet, host, blueprint),
+        _units(fleet, host.name),
+        _quirks(fleet, host.name, facts),
+    )
     return (
         *check_machine(host, facts),
         *check_boot(host, facts, units),
         *check_interfaces(cloud, host, facts),
+        *check_engine(host, facts, *quirks),
         *check_choices(cloud, host, facts),
         *check_images(host, world, blueprint),
         *check_ports(host, blueprint, condition),
@@ -182,14 +190,34 @@ def check_interfaces(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFin
     )
 
 
+def check_engine(
+    host: Host, facts: Facts, start: Quirk | None, store: Quirk | None
+) -> Iterable[HostFinding]:
+    """The engine, and what stands in its way here: as it starts containers, as it keeps images."""
+    found = f"{facts.engine} {facts.engine_version}"
+    yield _row(host, "engine", start or Quirk(severity="ok", text=""), found)
+    if store:
+        yield _row(host, "storage", store)
+
+
+def _row(host: Host, subject: str, quirk: Quirk, name: str = "") -> HostFinding:
+    """In one line: the reasons beside what was found, and a cure that can be pasted."""
+    hint = quirk.cure
+    if quirk.settings:
+        text = shlex.quote(quirk.settings.replace("\n", "\\n"))
+        hint = f"on the host: printf {text} | install -D -m 644 /dev/stdin {SETTINGS}"
+    parts = [name, quirk.text, *quirk.why]
+    return HostFinding(
+        host=host.name,
+        subject=subject,
+        severity=quirk.severity,
+        text="; ".join(part for part in parts if part),
+        hint=hint,
+    )
+
+
 def check_choices(cloud: Cloud, host: Host, facts: Facts) -> Iterable[HostFinding]:
     """How instances run and packets are switched here, and whether a forced choice can work."""
-    yield HostFinding(
-        host=host.name,
-        subject="engine",
-        severity="ok",
-        text=f"{facts.engine} {facts.engine_version}",
-    )
     if "compute" in host.roles:
         yield _virtualisation(cloud, host, facts)
     if not host.has("network+compute"):
@@ -248,6 +276,14 @@ def check_ports(host: Host, blueprint: Blueprint, condition: Condition) -> Itera
     actions = (s.action for s in blueprint.steps.values() if s.host == host.name)
     for text, hint in taken(condition, actions):
         yield HostFinding(host=host.name, subject="port", severity="error", text=text, hint=hint)
+
+
+async def _quirks(fleet: Fleet, name: str, facts: Facts) -> tuple[Quirk | None, Quirk | None]:
+    """How Podman starts containers and keeps images; Docker's own defaults stand in no way."""
+    if facts.engine != PODMAN.kind:
+        return None, None
+    host = fleet.host(name)
+    return await find_start(host), await find_store(host)
 
 
 async def _units(fleet: Fleet, name: str) -> dict[str, str]:
