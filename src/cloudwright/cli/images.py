@@ -13,8 +13,7 @@ import click
 
 from cloudwright.cli.images_push import push
 from cloudwright.cli.options import columns
-
-RELEASE = "2026.2"
+from cloudwright.model.cloud import DEFAULT_RELEASE
 
 Verb = Callable[..., Any]
 
@@ -23,7 +22,9 @@ def of_release(verb: Verb) -> Verb:
     """Give the verb `release`, `prefix` and `base_from` (None: our own Debian): those of
     `-c CLOUD`, or of `--release` and `--from`."""
 
-    @click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+    @click.option(
+        "--release", default=DEFAULT_RELEASE, show_default=True, help="OpenStack's release."
+    )
     @click.option(
         "-c",
         "--cloud",
@@ -125,7 +126,7 @@ def list_(release: str, prefix: str, base_from: str | None) -> int:
 
 @images.command()
 @click.argument("names", nargs=-1)
-@click.option("--release", default=RELEASE, show_default=True, help="OpenStack's release.")
+@click.option("--release", default=DEFAULT_RELEASE, show_default=True, help="OpenStack's release.")
 @click.option(
     "--write",
     metavar="FOLDER",

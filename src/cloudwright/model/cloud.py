@@ -7,6 +7,10 @@ from typing import Literal
 
 from cloudwright.model.facts import Facts
 
+DEFAULT_RELEASE = "2026.2"
+"""Of OpenStack, where none is named. It stands here and is not just the newest that there is: a
+folder more in `releases/` must not upgrade the clouds whose files name none."""
+
 ROLES = ("control", "network", "compute", "witness")
 """Every role a host may have. `control`: APIs, database, queue. `network`: the way out and in.
 `compute`: instances. `witness`: nothing but a vote in each cluster."""
@@ -179,7 +183,7 @@ class Cloud:
 
     name: str
     """A DNS label; asked for before anything is destroyed."""
-    release: str = "2026.2"
+    release: str = DEFAULT_RELEASE
     """OpenStack's release."""
     region: str = "RegionOne"
     """Keystone's name for this cloud among others."""

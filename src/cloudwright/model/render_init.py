@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from cloudwright.errors import InvalidCloud, Problem
 from cloudwright.model import load
-from cloudwright.model.cloud import ROLES
+from cloudwright.model.cloud import DEFAULT_RELEASE, ROLES
 from cloudwright.model.decode import suggestion
 from cloudwright.model.draft import address_of, no_host_at
 from cloudwright.model.rules import DNS_LABEL
@@ -53,7 +53,7 @@ def render_init(name: str, hosts: Sequence[tuple[str, str]]) -> str:
     examples = (IPv4Network(text) for text in EXAMPLE_NETWORKS)
     external = next(network for network in examples if not network.overlaps(management))
     givens = [f"{host_name}={rest}" for host_name, rest in hosts]
-    blocks = [(f"--name {name}", _HEAD.format(name=name))]
+    blocks = [(f"--name {name}", _HEAD.format(name=name, release=DEFAULT_RELEASE))]
     blocks += [(given, _host(host)) for given, host in zip(givens, read, strict=True)]
     blocks += [("init", _networks(management, external)), ("init", _api(read, management))]
     text = "\n".join(block for _, block in blocks)
@@ -119,7 +119,7 @@ _HEAD = """\
 # What this cloud is. `cloudwright check` reads it, `cloudwright plan` says what would be done,
 # `cloudwright apply` does it. Lines with CHANGE hold examples: write your own values there.
 name: {name}
-release: "2026.2"               # OpenStack's
+release: "{release}"               # OpenStack's
 
 sites: [a]                      # data centers: what fails together
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cloudwright.errors import Problem
 from cloudwright.model import rules_networks
-from cloudwright.model.cloud import ROLES
+from cloudwright.model.cloud import DEFAULT_RELEASE, ROLES
 from cloudwright.model.decode import Path, suggestion
 from cloudwright.model.draft import Draft, Rule
 
@@ -56,7 +56,7 @@ def check_words(draft: Draft) -> Iterator[Problem]:
     they are."""
     physical = draft.networks.external.physical_network if draft.networks else ""
     wanted = (
-        (("release",), draft.release, RELEASE, "such as 2026.2"),
+        (("release",), draft.release, RELEASE, f"such as {DEFAULT_RELEASE}"),
         (("region",), draft.region, r"[A-Za-z0-9._-]{1,255}", "letters, digits and . _ -"),
         (
             ("networks", "external", "physical_network"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from cloudwright.errors import CloudError, CommandFailed
 from cloudwright.execute.images.tools import find_uv
 from cloudwright.images.release import Release, load_release, lock_entries, split_locks
+from cloudwright.model.cloud import DEFAULT_RELEASE
 
 
 async def relock(name: str) -> dict[str, str]:
@@ -53,7 +54,7 @@ async def _compile(uv: str, release: Release, wanted: list[str], *options: str) 
 
 def main() -> int:
     """Write the locks into the source tree's folder of the release named on the command line."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "2026.2"
+    name = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_RELEASE
     folder = Path(__file__).parents[2] / "releases" / name
     try:
         locks = asyncio.run(relock(name))
