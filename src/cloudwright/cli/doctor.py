@@ -12,8 +12,8 @@ import click
 def doctor(fix: bool) -> int:
     """Look at this machine for what stands in the way of images, labs and clouds.
 
-    Says the cure of each finding; --fix applies those that are safe. Exits 4 when something that
-    is needed is still missing.
+    Says the cure of each finding; --fix applies those that are safe, looks again, and says of
+    which the cure did not help. Exits 4 when something that is needed is still missing.
     """
     return asyncio.run(_doctor(fix))
 
@@ -26,8 +26,7 @@ async def _doctor(fix: bool) -> int:
     try:
         findings = await diagnose(machine)
         if fix and any(not finding.is_well for finding in findings):
-            await cure(machine, findings, click.echo)
-            findings = await diagnose(machine)
+            findings = await cure(machine, findings, click.echo)
     finally:
         await machine.close()
     for finding in findings:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from cloudwright.errors import CommandFailed
 from cloudwright.execute.doctor import engine, machine
-from cloudwright.execute.doctor.finding import Finding, install_command
+from cloudwright.execute.doctor.finding import Finding, Fix, install_command
 from cloudwright.transport.host import Host
 
 INSTALL_SECONDS = 900.0
@@ -33,18 +34,27 @@ async def diagnose(host: Host) -> tuple[Finding, ...]:
     return tuple(finding for part in found for finding in part)
 
 
-async def cure(host: Host, findings: Sequence[Finding], tell: Callable[[str], None]) -> None:
-    """Apply the fix of every finding that has one; right to run again.
+async def cure(
+    host: Host, findings: Sequence[Finding], tell: Callable[[str], None]
+) -> tuple[Finding, ...]:
+    """Apply the fix of every finding that has one, and look again; right to run again.
 
-    Two rounds: what only shows once packages are there is cured in the second. Raises
-    CommandFailed when a package cannot be installed.
+    Two rounds: what only shows once packages are there is cured in the second. Returns what is
+    found then: `tried` are those whose fix did not help. Raises CommandFailed when a package
+    cannot be installed.
     """
-    await _apply(host, findings, tell)
-    if any(finding.fix.packages for finding in findings if finding.can_fix):
-        await _apply(host, await diagnose(host), tell)
+    tried = await _apply(host, findings, tell)
+    found = await diagnose(host)
+    if any(fix.packages for fix in tried):
+        tried += await _apply(host, found, tell)
+        found = await diagnose(host)
+    return tuple(replace(f, tried=f.can_fix and f.fix in tried) for f in found)
 
 
-async def _apply(host: Host, findings: Sequence[Finding], tell: Callable[[str], None]) -> None:
+async def _apply(
+    host: Host, findings: Sequence[Finding], tell: Callable[[str], None]
+) -> list[Fix]:
+    """What was done."""
     ill = [finding for finding in findings if finding.can_fix]
     packages = tuple({name for finding in ill for name in finding.fix.packages})
     if packages:
@@ -57,6 +67,7 @@ async def _apply(host: Host, findings: Sequence[Finding], tell: Callable[[str], 
         for command in finding.fix.commands:
             tell(f"running {command}")
             await host.run(command)
+    return [finding.fix for finding in ill]
 
 
 async def _install(host: Host, packages: tuple[str, ...]) -> None:

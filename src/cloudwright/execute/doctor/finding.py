@@ -28,7 +28,10 @@ class Fix:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What was found, why it matters and what to do; `fix` does it where that is safe."""
+    """What was found, why it matters and what to do; `fix` does it where that is safe.
+
+    `tried`: it was done, and the finding is there still.
+    """
 
     name: str
     severity: Severity
@@ -36,6 +39,7 @@ class Finding:
     why: str = ""
     cure: str = ""
     fix: Fix = field(default_factory=Fix)
+    tried: bool = False
 
     @property
     def is_well(self) -> bool:
@@ -57,7 +61,10 @@ class Finding:
         if not self.is_well:
             lines += [f"    {line}" for line in self.why.splitlines()]
             lines += [f"    cure: {self.cure}"] if self.cure else []
-            lines += ["    `cloudwright doctor --fix` does that"] if self.can_fix else []
+            if self.tried:
+                lines += ["    that was done, and did not help"]
+            elif self.can_fix:
+                lines += ["    `cloudwright doctor --fix` does that"]
         return "\n".join(lines)
 
 
