@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ import pytest
 from cloudwright.declare.image import Image
 from cloudwright.execute.images.build import build, found_images
 from cloudwright.execute.images.events import BuildBegan, BuildDone, BuildEvent, BuildsBegan
+from cloudwright.execute.images.settings import authority_file, pip_settings
+from cloudwright.execute.secrets.authority import make_authority
 from cloudwright.images.recipe import BASE, reference, scaffold_reference
 from cloudwright.images.release import load_release
 from tests.machine.kolla import podman
@@ -25,6 +29,9 @@ from tests.machine.kolla import podman
 RELEASE = "2026.2"
 MARK = "cw-sentinel-7c1d"
 """In every setting of this machine that we plant; to be found in nothing that was built."""
+
+AUTHORITIES = "authorities.pem"
+"""In the folder that is planted: what this machine trusts, and an authority of its own, last."""
 
 TRIED = Image(
     name="test-of-builds",
@@ -43,14 +50,20 @@ told: list[BuildEvent] = []
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A machine with private settings for apt and pip, all of them marked."""
+    """A machine with private settings for apt and pip, all of them marked, and a private authority
+    among those that it trusts, which are what downloads are held to."""
     folder = tmp_path_factory.mktemp(MARK)
     apt = folder / "apt.conf"
     apt.write_text(
         f'Acquire::http::Proxy::{MARK}.invalid "DIRECT";\n'
         f'Acquire::https::Verify-Host::{MARK}.invalid "true";\n'
     )
+    trusted = authority_file(asyncio.run(pip_settings()), os.environ)
+    bundle = folder / AUTHORITIES
+    ours = make_authority(MARK, datetime.now(UTC)).certificate
+    bundle.write_text((Path(trusted).read_text() if trusted else "") + "\n" + ours)
     patch = pytest.MonkeyPatch()
+    patch.setenv("SSL_CERT_FILE", str(bundle))
     patch.setenv("APT_CONFIG", str(apt))
     patch.setenv("PIP_FIND_LINKS", str(folder))
     patch.setenv("PIP_TRUSTED_HOST", f"{MARK}.invalid")
@@ -178,6 +191,31 @@ def test_neither_history_nor_labels_nor_environment_tell_of_it(built: str) -> No
     assert not re.search(r"(?i)(pip_|uv_|_proxy|ssl_cert)", seen)
 
 
+def certificates(text: str) -> list[str]:
+    """The body of each in a bundle, in its order, as one line."""
+    found = re.findall(r"-----BEGIN CERTIFICATE-----([^-]+)", text)
+    return ["".join(body.split()) for body in found]
+
+
+def test_the_private_authority_that_downloads_trust_is_in_no_image(
+    planted: Path, tree: Path
+) -> None:
+    """As text, a line of it would be there; as it is in a Java or NSS store, its name (MARK)."""
+    bundle = planted / AUTHORITIES
+    assert authority_file(asyncio.run(pip_settings()), os.environ) == str(bundle)
+    ours = certificates(bundle.read_text())[-1]
+    line = ours[64:128]
+    assert len(line) == 64 and line in bundle.read_text()
+    for sought in (line, MARK):
+        found = subprocess.run(
+            ["grep", "-rlsF", "--devices=skip", sought, tree],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.stdout == ""
+
+
 def test_the_image_names_no_mirror(tree: Path) -> None:
     texts = [
         path.read_text()
@@ -190,10 +228,7 @@ def test_the_image_names_no_mirror(tree: Path) -> None:
 
 
 def test_only_debians_authorities_are_trusted(tree: Path) -> None:
-    def certificates(text: str) -> set[str]:
-        return set(re.findall(r"-----BEGIN CERTIFICATE-----[^-]+", text))
-
     debian = (tree / "usr/share/ca-certificates").rglob("*.crt")
-    bundle = certificates((tree / "etc/ssl/certs/ca-certificates.crt").read_text())
+    bundle = set(certificates((tree / "etc/ssl/certs/ca-certificates.crt").read_text()))
     assert bundle
     assert bundle <= {c for path in debian for c in certificates(path.read_text())}
