@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from importlib.resources import files
@@ -361,6 +362,7 @@ def test_who_is_asked_to_stop_hands_its_users_over_first(other_is_up: bool) -> N
 
 
 def test_who_is_asked_twice_stops_at_once() -> None:
+    before = threading.enumerate()
     adapter = Serving(*[1] * 1000)
     member, server, address = served("a", adapter)
     _, other, elsewhere = served("b", Serving())
@@ -375,6 +377,10 @@ def test_who_is_asked_twice_stops_at_once() -> None:
         for one in (server, other):
             one.shutdown()
             one.server_close()
+        # Who leaves would wait for its users beside all tests that come after.
+        adapter.users.clear()
+        for thread in set(threading.enumerate()) - set(before):
+            thread.join()
 
 
 def test_users_belong_to_the_first_member_that_is_up() -> None:
