@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudwright.cli.outcome import raise_unless_whole, stopping_text
+from cloudwright.cli.view_plain import watch
 from cloudwright.engine.clock import run_virtual
 from cloudwright.errors import HostError
 from cloudwright.execute.journal.events import (
@@ -24,6 +25,7 @@ from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.lock.changing import changing
 from cloudwright.execute.run import walk
 from cloudwright.execute.simulated import SimulatedWorld
+from cloudwright.plan.estimate import Estimate
 from cloudwright.plan.steps import Step
 from tests.simulated.fleet import apply
 from tests.simulated.ledgers import NAMES, holders, ledger_in, record
@@ -108,6 +110,23 @@ def test_the_last_line_of_the_journal_is_missed_too(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="4 steps done, 0 left") as caught:
         raise_unless_whole(outcome, plan())
     assert caught.value.why == "is a directory"
+
+
+def test_the_screen_tells_what_the_journal_cannot_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def do(step: Step, log: Log, waits: Log) -> None:
+        if step.id == "x/one@a":
+            fill(tmp_path / JOURNAL)
+
+    with watch(Estimate(), plain=True) as tell:
+        outcome = run_virtual(walk(plan(), do, tell, StepLogs(tmp_path)))
+    said = capsys.readouterr().out
+    assert outcome.unkept
+    assert "] " + UNKEPT + ": goes on to its end" in said
+    assert said.splitlines()[-1].endswith(
+        f"{len(outcome.done)} done, 0 failed, {len(outcome.skipped)} skipped in 0.0 s"
+    )
 
 
 def test_nothing_starts_when_not_even_the_begin_can_be_told(tmp_path: Path) -> None:
