@@ -30,6 +30,7 @@ def smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> N
 
     Image, flavor, external and private network, router, security group, keypair, floating IP;
     metadata, console log, ping, SSH; then everything is removed. Ends with a table of timings.
+    Ctrl-C stops at once and leaves what was made; the next `smoke` removes it.
     """
     asyncio.run(_smoke(path, keep, image, user, zone))
 
@@ -37,6 +38,7 @@ def smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> N
 async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> None:
     from cloudwright.execute.central.access import write_access
     from cloudwright.execute.central.api import connect_api
+    from cloudwright.execute.interrupts import cancelling
     from cloudwright.execute.sample.guest import sample_guest
     from cloudwright.execute.sample.smoke import smoke as run
     from cloudwright.execute.session import open_session
@@ -52,7 +54,8 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: st
         )
         guest = replace(guest, zone=zone)
         gateway = session.fleet.host(session.fleet.first(cloud.hosts_with("control")).name)
-        report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
+        with cancelling():
+            report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
     click.echo(_text(report))
     if report.kept:
         click.echo(access.text() + _way_in(report))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,3 +34,22 @@ def cancelling() -> Iterator[None]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+async def in_thread(work: Callable[..., T], *arguments: object) -> T:
+    """What `work(*arguments)` gives, done in a thread of its own; raises what it raises.
+
+    Once we are cancelled nobody waits for that thread, and it ends with the program. asyncio's own
+    threads hold up the program's end for as long as a call lasts, which may be minutes.
+    """
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()  # so that a cancelled wait does not forbid the answer
+
+    def run() -> None:
+        try:
+            answer.set_result(work(*arguments))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(answer)

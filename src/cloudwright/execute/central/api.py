@@ -12,6 +12,7 @@ from cloudwright.errors import HostError
 from cloudwright.execute.central.access import paths_of
 from cloudwright.execute.central.keystone import ADMIN_SECRET
 from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.interrupts import in_thread
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.secrets import Secret
@@ -75,7 +76,7 @@ async def connect_api(fleet: Fleet, cloud: Cloud, vault: Vault, state: Path) -> 
             ) from err
         return sdk
 
-    return Api(sdk=await asyncio.to_thread(connect), direct=direct)
+    return Api(sdk=await in_thread(connect), direct=direct)
 
 
 async def answers(address: str, port: int) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 from cloudwright.errors import Missing
 from cloudwright.execute.images.debian import SUITE, find_apt, mmdebstrap
 from cloudwright.execute.sample import guest_tree
+from cloudwright.execute.sample.parts import Guest
 from cloudwright.execute.sample.sample import Disk, read_disk
-from cloudwright.execute.sample.smoke import Guest
 from cloudwright.transport.host import Host
 from cloudwright.transport.local import LocalHost
 

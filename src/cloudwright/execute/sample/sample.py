@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,6 @@ from cloudwright.model.cloud import Cloud, External
 PREFIX = "cloudwright-smoke"
 """Everything of ours is called so; whatever is called so may be removed."""
 
-POLL_SECONDS = 0.4
-IMAGE_SECONDS = 180
-ACTIVE_SECONDS = 240
-GONE_SECONDS = 90
-CONSOLE_LINES = 20
 GIB = 1024**3
 _QCOW2 = b"QFI\xfb"
 _PRIVATE = ("10.242.0.0/24", "172.30.242.0/24", "192.168.242.0/24")
@@ -49,9 +42,9 @@ def read_disk(path: Path) -> Disk:
     return Disk(path=path, format="raw", virtual_size=path.stat().st_size)
 
 
-def make_image(sdk: Any, disk: Disk) -> Any:
-    """Upload the machine image and wait until it is active."""
-    image = sdk.image.create_image(
+def upload_image(sdk: Any, disk: Disk) -> Any:
+    """Upload the machine image; it may not be active yet."""
+    return sdk.image.create_image(
         PREFIX,
         filename=str(disk.path),
         disk_format=disk.format,
@@ -59,11 +52,12 @@ def make_image(sdk: Any, disk: Disk) -> Any:
         allow_duplicates=True,
         wait=False,
     )
-    return wait_for(
-        "the image to become active",
-        IMAGE_SECONDS,
-        lambda: _if(sdk.image.get_image(image.id), "active"),
-    )
+
+
+def active_image(sdk: Any, image: Any) -> Any:
+    """The machine image once it is active, else None."""
+    now = sdk.image.get_image(image.id)
+    return now if now.status == "active" else None
 
 
 def make_flavor(sdk: Any, disk: Disk, memory_mib: int) -> Any:
@@ -161,31 +155,33 @@ def make_server(sdk: Any, zone: str, image: Any, flavor: Any, network: Any, grou
     )
 
 
-def wait_active(sdk: Any, server: Any) -> Any:
-    """Wait for ACTIVE; StepFailed with Nova's own reason when it becomes ERROR."""
-
-    def look() -> Any:
-        now = sdk.compute.get_server(server.id)
-        if now.status == "ERROR":
-            fault = now.fault or {}
-            raise StepFailed(
-                "the instance could not be started",
-                where=f"server {server.id}",
-                why=fault.get("message", "Nova gives no reason"),
-                hint="`cloudwright logs nova-compute` and `nova-scheduler` say more",
-            )
-        return now if now.status == "ACTIVE" else None
-
-    return wait_for("the instance to become ACTIVE", ACTIVE_SECONDS, look)
+def active_server(sdk: Any, server: Any) -> Any:
+    """The instance once it is ACTIVE, else None; StepFailed with Nova's own reason when it becomes
+    ERROR."""
+    now = sdk.compute.get_server(server.id)
+    if now.status == "ERROR":
+        fault = now.fault or {}
+        raise StepFailed(
+            "the instance could not be started",
+            where=f"server {server.id}",
+            why=fault.get("message", "Nova gives no reason"),
+            hint="`cloudwright logs nova-compute` and `nova-scheduler` say more",
+        )
+    return now if now.status == "ACTIVE" else None
 
 
-def attach_floating_ip(sdk: Any, floating: Any, server: Any) -> None:
-    """Lead the floating IP to the instance's port."""
-    port = wait_for(
-        "the instance's port",
-        30,
-        lambda: next(iter(sdk.network.ports(device_id=server.id)), None),
-    )
+def make_floating_ip(sdk: Any, external: Any) -> Any:
+    """An address of the external network."""
+    return sdk.network.create_ip(floating_network_id=external.id, description=PREFIX)
+
+
+def port_of(sdk: Any, server: Any) -> Any:
+    """The instance's port once it has one, else None."""
+    return next(iter(sdk.network.ports(device_id=server.id)), None)
+
+
+def attach_floating_ip(sdk: Any, floating: Any, port: Any) -> None:
+    """Lead the floating IP to a port."""
     sdk.network.update_ip(floating, port_id=port.id)
 
 
@@ -201,22 +197,22 @@ def console_of(sdk: Any, server: Any) -> str:
         raise
 
 
-def remove_sample(sdk: Any) -> int:
-    """Remove everything that is called like the sample, users first; returns how many things."""
-    return sum(1 for _ in _remove_servers(sdk)) + sum(1 for _ in _remove_rest(sdk))
-
-
-def _remove_servers(sdk: Any) -> Iterator[Any]:
+def remove_servers(sdk: Any) -> Sequence[Any]:
+    """Have every instance that is called like the sample removed; they go some time later."""
     servers = [s for s in sdk.compute.servers(name=f"^{PREFIX}") if _is_ours(s)]
     for server in servers:
         sdk.compute.delete_server(server, ignore_missing=True, force=False)
-    for server in servers:
-        wait_for(
-            "the instance to be gone",
-            GONE_SECONDS,
-            partial(_is_gone, sdk, server.id),
-        )
-        yield server
+    return servers
+
+
+def is_gone(sdk: Any, server: Any) -> bool:
+    """Whether the instance is no more."""
+    return sdk.compute.find_server(server.id, ignore_missing=True) is None
+
+
+def remove_rest(sdk: Any) -> int:
+    """Remove all else that is called like the sample, users first; returns how many things."""
+    return sum(1 for _ in _remove_rest(sdk))
 
 
 def _remove_rest(sdk: Any) -> Iterator[Any]:
@@ -241,27 +237,9 @@ def _remove_rest(sdk: Any) -> Iterator[Any]:
         yield one
 
 
-def _is_gone(sdk: Any, id: str) -> bool:
-    return sdk.compute.find_server(id, ignore_missing=True) is None
-
-
 def _groups(sdk: Any) -> Iterator[Any]:
     return filter(_is_ours, sdk.network.security_groups())
 
 
 def _is_ours(thing: Any) -> bool:
     return str(thing.name).startswith(PREFIX)
-
-
-def _if(thing: Any, status: str) -> Any:
-    return thing if thing.status == status else None
-
-
-def wait_for(what: str, seconds: float, look: Callable[[], Any]) -> Any:
-    """What `look` gives once it gives something; StepFailed names what was awaited."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise StepFailed(f"waited {seconds:g} s for {what}")
-        time.sleep(POLL_SECONDS)
-    return found
