@@ -19,8 +19,8 @@ import pytest
 
 from cloudwright.declare.image import Image
 from cloudwright.execute.images.build import build, found_images
-from cloudwright.execute.images.events import BuildBegan, BuildDone, BuildEvent, BuildsBegan
 from cloudwright.execute.images.settings import authority_file, pip_settings
+from cloudwright.execute.pieces import PieceBegan, PieceDone, PieceEvent, PiecesBegan
 from cloudwright.execute.secrets.authority import make_authority
 from cloudwright.images.recipe import BASE, reference, scaffold_reference
 from cloudwright.images.release import load_release
@@ -45,7 +45,7 @@ TRIED = Image(
 REFERENCE = reference(TRIED.name, RELEASE)
 
 
-told: list[BuildEvent] = []
+told: list[PieceEvent] = []
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +121,11 @@ def test_an_unchanged_recipe_is_not_built_again(built: str) -> None:
 
 
 def test_each_build_is_told_as_it_begins_and_when_it_is_done(built: str) -> None:
-    (all_of_it,) = [e for e in told if isinstance(e, BuildsBegan) and TRIED.name in e.needs]
+    (all_of_it,) = [e for e in told if isinstance(e, PiecesBegan) and TRIED.name in e.needs]
     assert all_of_it.needs == {TRIED.name: frozenset()}  # what it stands on was there
-    (done,) = [e for e in told if isinstance(e, BuildDone) and e.name == TRIED.name]
+    (done,) = [e for e in told if isinstance(e, PieceDone) and e.name == TRIED.name]
     assert done.seconds > 0
-    assert told.index(all_of_it) < told.index(BuildBegan(name=TRIED.name)) < told.index(done)
+    assert told.index(all_of_it) < told.index(PieceBegan(name=TRIED.name)) < told.index(done)
 
 
 def test_the_base_begins_with_any_debian_that_is_named(built: str) -> None:

@@ -15,6 +15,8 @@ import pytest
 from openstack.exceptions import SDKException
 
 from cloudwright.cli.main import error_text
+from cloudwright.cli.view_pieces import PARTS as WORDING
+from cloudwright.cli.view_pieces import PiecesView
 from cloudwright.errors import CloudError, StepFailed
 from cloudwright.execute.central.api import Api
 from cloudwright.execute.interrupts import cancelling
@@ -79,7 +81,7 @@ async def smoke_on(sdk: Any, directory: Path) -> None:
             LocalHost(),
             directory,
             Guest(disk=disk, user="cloud", memory_mib=128),
-            lambda line: print(line, flush=True),
+            PiecesView(say=lambda line: print(line, flush=True), lines=WORDING.plain),
             keep=False,
         )
 

@@ -10,11 +10,10 @@ from rich.console import Console
 
 from cloudwright.cli.outcome import raise_unless_whole
 from cloudwright.cli.progress import Progress
-from cloudwright.cli.view_images import BuildsView
+from cloudwright.cli.view_pieces import BUILDS, CURES, HOSTS, PARTS, PiecesView, Wording
 from cloudwright.cli.view_plain import PlainView
 from cloudwright.cli.view_rich import LiveView
 from cloudwright.errors import Interrupted, StepFailed
-from cloudwright.execute.images.events import BuildBegan, BuildDone, BuildsBegan
 from cloudwright.execute.journal.events import (
     Event,
     Outcome,
@@ -27,6 +26,7 @@ from cloudwright.execute.journal.events import (
     StepWaits,
 )
 from cloudwright.execute.journal.journal import IllegalTransitionError, Journal, read_journal
+from cloudwright.execute.pieces import PieceBegan, PieceDone, PiecesBegan, Said
 from cloudwright.plan.difference import Change, Plan, Planned
 from cloudwright.plan.estimate import Sample, durations, estimate
 from cloudwright.plan.steps import MakeVolume, Step
@@ -180,12 +180,12 @@ def test_both_views_say_what_is_left_when_earlier_runs_tell(tmp_path: Path) -> N
 
 def test_image_builds_say_what_is_done_what_runs_and_what_is_next() -> None:
     lines: list[str] = []
-    view = BuildsView(say=lines.append)
+    view = PiecesView(say=lines.append, lines=BUILDS.plain)
     needs = {"debian": set(), "base": {"debian"}, "mariadb": {"base"}, "nova": {"mariadb"}}
-    view(BuildsBegan(needs={name: frozenset(those) for name, those in needs.items()}))
-    view(BuildBegan(name="debian"))
-    view(BuildDone(name="debian", seconds=12.34))
-    view(BuildBegan(name="base"))
+    view(PiecesBegan(needs={name: frozenset(those) for name, those in needs.items()}))
+    view(PieceBegan(name="debian"))
+    view(PieceDone(name="debian", seconds=12.34))
+    view(PieceBegan(name="base"))
     assert lines == [
         "4 images to build: debian, base, mariadb, nova",
         "begins debian",
@@ -194,3 +194,50 @@ def test_image_builds_say_what_is_done_what_runs_and_what_is_next() -> None:
     ]
     assert list(view.running) == ["base"]
     assert view.following() == ("mariadb",)
+
+
+def a_small_lab(wording: Wording, clock: float) -> tuple[PiecesView, list[str]]:
+    """A view of a lab whose second host is being started, and what it said."""
+    lines: list[str] = []
+    view = PiecesView(say=lines.append, lines=wording.live, clock=lambda: clock)
+    view(PiecesBegan(needs={"networks": frozenset()}))
+    view(PieceBegan(name="networks"))
+    view(PieceDone(name="networks", seconds=0.5))
+    view(PiecesBegan(needs={name: frozenset({"networks"}) for name in ("one", "two", "three")}))
+    for name in ("one", "two"):
+        view(Said(text=f"starting {name}"))
+        view(PieceBegan(name=name))
+    view(PieceDone(name="one", seconds=2.0))
+    return view, lines
+
+
+def test_pieces_that_come_to_light_later_are_counted_too(tmp_path: Path) -> None:
+    view, lines = a_small_lab(HOSTS, 100.0)
+    assert lines == ["✓ networks (0.5 s)", "starting one", "starting two", "✓ one (2.0 s)"]
+    view.clock = lambda: 103.0
+    console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
+    console.print(view.board())
+    text = console.export_text()
+    assert "2 of 4" in text
+    assert "3.0 s  two" in text
+    assert "next: three" in text
+    assert "one" not in text.replace("networks", "")
+
+
+@pytest.mark.parametrize(
+    ("wording", "lines"),
+    [
+        (PARTS, ["✓ image (1.2 s)", "  removed 3 things"]),
+        (HOSTS, ["  removed 3 things"]),
+        (CURES, ["image", "  removed 3 things"]),
+    ],
+    ids=["smoke", "lab", "doctor"],
+)
+def test_lines_of_a_pipe(wording: Wording, lines: list[str]) -> None:
+    said: list[str] = []
+    view = PiecesView(say=said.append, lines=wording.plain)
+    view(PiecesBegan(needs={"image": frozenset()}))
+    view(PieceBegan(name="image"))
+    view(PieceDone(name="image", seconds=1.23))
+    view(Said(text="  removed 3 things"))
+    assert said == lines

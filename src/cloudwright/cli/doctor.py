@@ -6,6 +6,8 @@ import asyncio
 
 import click
 
+AGAIN = "run the same again; `--fix` goes on where this stopped"
+
 
 @click.command()
 @click.option("--fix", is_flag=True, help="Apply the cures: packages, the engine's settings.")
@@ -15,10 +17,13 @@ def doctor(fix: bool) -> int:
     Says the cure of each finding; --fix applies those that are safe, looks again, and says of
     which the cure did not help. Exits 4 when something that is needed is still missing.
     """
-    return asyncio.run(_doctor(fix))
+    from cloudwright.execute.interrupts import interruptible
+
+    return asyncio.run(interruptible(_doctor(fix), AGAIN))
 
 
 async def _doctor(fix: bool) -> int:
+    from cloudwright.cli.view_pieces import CURES, watch_pieces
     from cloudwright.execute.doctor import cure, diagnose
     from cloudwright.transport.local import LocalHost
 
@@ -26,7 +31,8 @@ async def _doctor(fix: bool) -> int:
     try:
         findings = await diagnose(machine)
         if fix and any(not finding.is_well for finding in findings):
-            findings = await cure(machine, findings, click.echo)
+            with watch_pieces(CURES) as tell:
+                findings = await cure(machine, findings, tell)
     finally:
         await machine.close()
     for finding in findings:

@@ -77,16 +77,19 @@ def build(
     """Build all images, or those NAMES and what they stand on.
 
     Uses this machine's own mirror, package index and certificate authority, and leaves none of
-    them in an image. An image whose recipe did not change is not built again.
+    them in an image. An image whose recipe did not change is not built again. Ctrl-C stops the
+    builds that run; what is built stays.
     """
-    from cloudwright.cli.view_images import watch_builds
+    from cloudwright.cli.view_pieces import BUILDS, watch_pieces
     from cloudwright.errors import number
+    from cloudwright.execute.images.build import AGAIN
     from cloudwright.execute.images.build import build as build_images
+    from cloudwright.execute.interrupts import interruptible
     from cloudwright.images.extend_start import images_of
     from cloudwright.services import SERVICES
 
     began = time.monotonic()
-    with watch_builds(plain=plain) as tell:
+    with watch_pieces(BUILDS, plain=plain) as tell:
         work = build_images(
             images_of(SERVICES),
             release,
@@ -97,7 +100,7 @@ def build(
             jobs=jobs,
             base_from=base_from,
         )
-        built = asyncio.run(work)
+        built = asyncio.run(interruptible(work, AGAIN))
     seconds = time.monotonic() - began
     done = f"{number(len(built), 'image')} built in {seconds:.0f} s"
     click.echo(done if built else "nothing to do: all images are there")

@@ -45,10 +45,12 @@ def up(path: Path, own_store: bool | None, disk: int | None) -> None:
     They also share its disk, unless --disk: then each one's is a file that takes as much space as
     is written to it, and `drill full-disk` fills that alone.
     """
+    from cloudwright.cli.view_pieces import HOSTS, watch_pieces
     from cloudwright.lab import verbs
 
     async def work(machine: Host, spec: LabSpec) -> None:
-        started = await verbs.up(machine, spec, click.echo, own_store=own_store, disk=disk)
+        with watch_pieces(HOSTS) as tell:
+            started = await verbs.up(machine, spec, tell, own_store=own_store, disk=disk)
         click.echo(_up_text(len(spec.hosts), len(started)))
 
     in_lab(path, work)

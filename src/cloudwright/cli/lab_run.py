@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from cloudwright.lab.spec import LabSpec
     from cloudwright.transport.host import Host
 
+AGAIN = (
+    "the same command again goes on where this stopped; `cloudwright lab status` shows what is up"
+)
 Work = Callable[["Host", "LabSpec"], Awaitable[int | None]]
 
 
 def in_lab(path: Path, work: Work) -> int | None:
     """Do `work` on this machine and the lab of the cloud at `path`."""
+    from cloudwright.execute.interrupts import interruptible
     from cloudwright.lab.spec import spec_of
     from cloudwright.model.load import load
     from cloudwright.transport.local import LocalHost
@@ -29,4 +33,4 @@ def in_lab(path: Path, work: Work) -> int | None:
         finally:
             await machine.close()
 
-    return asyncio.run(whole())
+    return asyncio.run(interruptible(whole(), AGAIN))

@@ -36,6 +36,7 @@ def smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> N
 
 
 async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> None:
+    from cloudwright.cli.view_pieces import PARTS, watch_pieces
     from cloudwright.execute.central.access import write_access
     from cloudwright.execute.central.api import connect_api
     from cloudwright.execute.interrupts import cancelling
@@ -54,8 +55,8 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: st
         )
         guest = replace(guest, zone=zone)
         gateway = session.fleet.host(session.fleet.first(cloud.hosts_with("control")).name)
-        with cancelling():
-            report = await run(cloud, api, gateway, state / "smoke", guest, click.echo, keep=keep)
+        with watch_pieces(PARTS) as tell, cancelling():
+            report = await run(cloud, api, gateway, state / "smoke", guest, tell, keep=keep)
     click.echo(_text(report))
     if report.kept:
         click.echo(access.text() + _way_in(report))

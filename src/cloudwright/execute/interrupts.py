@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
+
+from cloudwright.errors import Interrupted
 
 T = TypeVar("T")
 
@@ -34,6 +36,18 @@ def cancelling() -> Iterator[None]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+async def interruptible(work: Awaitable[T], hint: str) -> T:
+    """What `work` gives; such a signal cancels it, and Interrupted says `hint`, what to do next.
+
+    Work that says itself what it left raises its own Interrupted.
+    """
+    with cancelling():
+        try:
+            return await work
+        except asyncio.CancelledError:
+            raise Interrupted("interrupted", hint=hint) from None
 
 
 async def in_thread(work: Callable[..., T], *arguments: object) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -66,25 +67,21 @@ async def ensure_image(
         return tag
     await _check_tools(machine)
     tell(f"building {tag}")
-    await machine.run(
-        _build(
-            tag,
-            mmdebstrap(
-                await find_apt(machine), suite=SUITE, packages=(*PACKAGES, *more), hooks=_hooks()
-            ),
-        ),
-        timeout=_SECONDS,
+    bootstrap = mmdebstrap(
+        await find_apt(machine), suite=SUITE, packages=(*PACKAGES, *more), hooks=_hooks()
     )
+    # Ours to remove, and not the command's, which may be killed.
+    with tempfile.TemporaryDirectory(prefix="cloudwright-lab.", dir="/var/tmp") as scratch:
+        await machine.run(_build(tag, bootstrap, Path(scratch)), timeout=_SECONDS)
     return tag
 
 
-def _build(tag: str, bootstrap: str) -> str:
+def _build(tag: str, bootstrap: str, scratch: Path) -> str:
     changes = " ".join(f"--change {shlex.quote(change)}" for change in _entry())
-    # An image comes into being whole, by the import; what is killed before leaves only scratch.
+    # An image comes into being whole, by the import; what is ended before leaves nothing.
     return (
-        "set -e; scratch=$(mktemp -d /var/tmp/cloudwright-lab.XXXXXX); "
-        "trap 'rm -rf \"$scratch\"' EXIT; target=$scratch/tree.tar; "
-        f"{bootstrap}; podman import --quiet {changes} $target {tag}"
+        f"set -e; target={scratch}/tree.tar; {bootstrap}; "
+        f"podman import --quiet {changes} $target {tag}"
     )
 
 

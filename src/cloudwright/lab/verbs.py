@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloudwright.errors import Locked, Missing
+from cloudwright.execute.pieces import PiecesBegan, Said, TellPiece, begin
 from cloudwright.lab import containers, cuts, disks, segments
 from cloudwright.lab.containers import Found, State
 from cloudwright.lab.host_image import ensure_image
@@ -17,8 +18,8 @@ from cloudwright.lab.keys import make_keys
 from cloudwright.lab.spec import LabHost, LabSpec
 from cloudwright.transport.host import Host
 
-Tell = Callable[[str], None]
-
+IMAGE, NETWORKS = "the hosts' image", "networks"
+"""Pieces of `up` beside the hosts themselves."""
 OWN_STORE = "own-store"
 """A file in the lab's directory: its hosts hold the container images that they were sent."""
 
@@ -38,7 +39,7 @@ class HostStatus:
 async def up(
     machine: Host,
     spec: LabSpec,
-    tell: Tell,
+    tell: TellPiece,
     *,
     own_store: bool | None = None,
     disk: int | None = None,
@@ -64,16 +65,14 @@ async def up(
             for host in spec.hosts
         }
         await _drop(machine, spec, [one for name, one in there.items() if name not in commands])
-        started = []
-        for host in spec.hosts:
-            command, one = commands[host.name], there.get(host.name)
-            if _well(one, command, cabled=host.name in plugged):
-                continue
-            tell(f"starting {host.name} ({host.address})")
-            await _start(machine, host, one, command)
-            started.append(host.name)
-        await asyncio.gather(*(containers.wait_ready(machine, host) for host in spec.hosts))
-        return tuple(started)
+        ill = {
+            host.name: commands[host.name]
+            for host in spec.hosts
+            if not _well(there.get(host.name), commands[host.name], cabled=host.name in plugged)
+        }
+        tell(PiecesBegan(needs={name: frozenset((IMAGE, NETWORKS)) for name in ill}))
+        await _start_all(machine, spec, tell, ill, there)
+        return tuple(ill)
 
 
 async def status(machine: Host, spec: LabSpec) -> tuple[HostStatus, ...]:
@@ -154,16 +153,21 @@ async def join(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
 
 
 async def _prepare(
-    machine: Host, spec: LabSpec, tell: Tell, *, own_store: bool | None, disk: int | None
+    machine: Host, spec: LabSpec, tell: TellPiece, *, own_store: bool | None, disk: int | None
 ) -> str:
     """Make all that hosts need before they have power; returns their image."""
     _check_root()
-    image = await ensure_image(machine, tell)
+    tell(PiecesBegan(needs={IMAGE: frozenset(), NETWORKS: frozenset((IMAGE,))}))
+    done = begin(tell, IMAGE)
+    image = await ensure_image(machine, lambda text: tell(Said(text=text)))
+    done()
     make_keys(spec)
     _choose_store(spec, own_store)
     if disk:
         await disks.make_disks(machine, spec, disk)
+    done = begin(tell, NETWORKS)
     await segments.make_segments(machine, spec)
+    done()
     return image
 
 
@@ -182,6 +186,31 @@ def _well(one: Found | None, command: str, *, cabled: bool) -> bool:
     return (
         one is not None and one.running and cabled and one.digest == containers.digest_in(command)
     )
+
+
+async def _start_all(
+    machine: Host,
+    spec: LabSpec,
+    tell: TellPiece,
+    ill: Mapping[str, str],
+    there: Mapping[str, Found],
+) -> None:
+    """Start the ill hosts, by the commands that make them; return when all of the lab answer."""
+    answering = []
+    for host in spec.hosts:
+        done = None
+        if host.name in ill:
+            tell(Said(text=f"starting {host.name} ({host.address})"))
+            done = begin(tell, host.name)
+            await _start(machine, host, there.get(host.name), ill[host.name])
+        answering.append(asyncio.create_task(_answer(machine, host, done)))
+    await asyncio.gather(*answering)
+
+
+async def _answer(machine: Host, host: LabHost, done: Callable[[], float] | None) -> None:
+    await containers.wait_ready(machine, host)
+    if done:
+        done()
 
 
 async def _start(machine: Host, host: LabHost, one: Found | None, command: str) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cloudwright.errors import CommandFailed, Missing
 from cloudwright.transport.host import (
@@ -25,6 +26,10 @@ from cloudwright.transport.scratch import Scratch
 
 HERE = "this machine"
 """What a person is told when it is this machine that saw something."""
+
+STOP_SECONDS = 10.0
+"""What a command that is stopped has to end in, before it is killed."""
+STOP_PAUSE = 0.05
 
 
 class LocalHost:
@@ -49,24 +54,18 @@ class LocalHost:
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Completed:
         """Run a POSIX shell command; see Host."""
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            cwd=Path.home(),
+        pipe = asyncio.subprocess.PIPE
+        process = await start_group(
+            ("/bin/sh", "-c", command), stdin=pipe, stdout=pipe, stderr=pipe, cwd=Path.home()
         )
         try:
             async with asyncio.timeout(timeout):
                 stdout, stderr = await process.communicate(stdin)
         except TimeoutError:
-            await _end(process)
+            await end_group(process)
             raise took_too_long(command, "", timeout, where=self._name) from None
         except BaseException:
-            await _end(process)
+            await end_group(process)
             raise
         completed = Completed(
             status=process.returncode or 0,
@@ -128,11 +127,43 @@ class LocalHost:
             self._scratch = None
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill a command and its children; it leads a session of its own."""
+async def start_group(command: Sequence[str], **options: Any) -> asyncio.subprocess.Process:
+    """Start a command that leads a session of its own: Ctrl-C comes to us alone, and `end_group`
+    ends all that it starts. `options` are those of asyncio. Cancelled, it leaves nothing."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(*command, start_new_session=True, **options)
+    )
+    try:
+        # Cancelled half-way, asyncio kills the command alone and waits for its children's output.
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await end_group(await starting)
+        raise
+
+
+async def end_group(process: asyncio.subprocess.Process) -> None:
+    """End a command and its children, which it leads in a session of its own; none is left.
+
+    They have some seconds to remove what they made for themselves.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + STOP_SECONDS
+    try:
+        there = _signal(process, signal.SIGTERM)
+        while there and loop.time() < end:
+            await asyncio.sleep(STOP_PAUSE)
+            there = _signal(process, 0)
+    finally:
+        _signal(process, signal.SIGKILL)
+        await process.communicate()
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> bool:
+    """Send it to the whole group, 0 to none of it; whether there is such a group."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.communicate()
+        os.killpg(process.pid, number)
+        return True
+    return False
 
 
 def _write(files: Sequence[File]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from cloudwright.errors import CommandFailed
 from cloudwright.execute.doctor import engine, machine
 from cloudwright.execute.doctor.finding import Finding, Fix, install_command
+from cloudwright.execute.pieces import PiecesBegan, TellPiece, begin
 from cloudwright.transport.host import Host
 
 INSTALL_SECONDS = 900.0
@@ -34,9 +36,7 @@ async def diagnose(host: Host) -> tuple[Finding, ...]:
     return tuple(finding for part in found for finding in part)
 
 
-async def cure(
-    host: Host, findings: Sequence[Finding], tell: Callable[[str], None]
-) -> tuple[Finding, ...]:
+async def cure(host: Host, findings: Sequence[Finding], tell: TellPiece) -> tuple[Finding, ...]:
     """Apply the fix of every finding that has one, and look again; right to run again.
 
     Two rounds: what only shows once packages are there is cured in the second. Returns what is
@@ -51,23 +51,29 @@ async def cure(
     return tuple(replace(f, tried=f.can_fix and f.fix in tried) for f in found)
 
 
-async def _apply(
-    host: Host, findings: Sequence[Finding], tell: Callable[[str], None]
-) -> list[Fix]:
-    """What was done."""
-    ill = [finding for finding in findings if finding.can_fix]
-    packages = tuple({name for finding in ill for name in finding.fix.packages})
+async def _apply(host: Host, findings: Sequence[Finding], tell: TellPiece) -> list[Fix]:
+    """Do what cures them, one after the other: packages first, for others need them.
+
+    Returns what was done.
+    """
+    ill = [finding.fix for finding in findings if finding.can_fix]
+    packages = tuple({name for fix in ill for name in fix.packages})
+    todo: dict[str, Callable[[], Awaitable[object]]] = {}
     if packages:
-        tell(f"installing {', '.join(sorted(packages))}")
-        await _install(host, packages)
-    for finding in ill:
-        if finding.fix.files:
-            tell(f"writing {', '.join(file.path for file in finding.fix.files)}")
-            await host.put(finding.fix.files)
-        for command in finding.fix.commands:
-            tell(f"running {command}")
-            await host.run(command)
-    return [finding.fix for finding in ill]
+        todo[f"installing {', '.join(sorted(packages))}"] = partial(_install, host, packages)
+    for fix in ill:
+        if fix.files:
+            paths = ", ".join(file.path for file in fix.files)
+            todo[f"writing {paths}"] = partial(host.put, fix.files)
+        for command in fix.commands:
+            todo[f"running {command}"] = partial(host.run, command)
+    names = list(todo)
+    tell(PiecesBegan(needs={n: frozenset(names[:at]) for at, n in enumerate(names)}))
+    for name, work in todo.items():
+        done = begin(tell, name)
+        await work()
+        done()
+    return ill
 
 
 async def _install(host: Host, packages: tuple[str, ...]) -> None:

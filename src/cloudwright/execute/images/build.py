@@ -8,21 +8,13 @@ import fcntl
 import json
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.declare.image import Image
-from cloudwright.errors import CommandFailed, Missing
+from cloudwright.errors import CommandFailed, Interrupted, Missing
 from cloudwright.execute.images.debian import Apt, find_apt, mmdebstrap
-from cloudwright.execute.images.events import (
-    BuildBegan,
-    BuildDone,
-    BuildsBegan,
-    BuildsWait,
-    TellBuild,
-)
 from cloudwright.execute.images.settings import (
     MOUNT,
     PythonIndex,
@@ -32,6 +24,8 @@ from cloudwright.execute.images.settings import (
     python_index,
 )
 from cloudwright.execute.images.tools import cache_directory, call, find_uv
+from cloudwright.execute.interrupts import in_thread
+from cloudwright.execute.pieces import PiecesBegan, Said, TellPiece, begin
 from cloudwright.images.recipe import (
     DEBIAN_PACKAGES,
     DIGEST_LABEL,
@@ -46,6 +40,7 @@ from cloudwright.images.recipe import (
 from cloudwright.images.release import Release, load_release
 from cloudwright.transport.local import LocalHost
 
+AGAIN = "`cloudwright images build` goes on where this stopped"
 DEBIAN = "debian"
 """What the bare system under the base is called."""
 
@@ -71,7 +66,7 @@ class _Work:
     folder: Path
     index: PythonIndex
     logs: Path
-    tell: TellBuild
+    tell: TellPiece
     turns: asyncio.Semaphore
     done: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     built: dict[str, str] = field(default_factory=dict)
@@ -81,7 +76,7 @@ async def build(
     images: Sequence[Image],
     release: str,
     *,
-    tell: TellBuild,
+    tell: TellPiece,
     prefix: str = PREFIX,
     only: Sequence[str] = (),
     fresh: bool = False,
@@ -94,7 +89,8 @@ async def build(
     what they stand on; `fresh` builds them in any case;
     `jobs` is how many at once; `base_from` is an image to begin with in place of a Debian of
     our own making. Raises Missing for an unknown name or a tool that is not there, and
-    CommandFailed, with the log's path, for a build that went wrong; the others are stopped.
+    CommandFailed, with the log's path, for a build that went wrong; the others are stopped. Once
+    it is cancelled all are stopped, and it raises Interrupted.
     """
     known = load_release(release)
     recipes = _chosen(make_recipes(images, known, prefix=prefix, base_from=base_from), only)
@@ -126,7 +122,7 @@ async def found_base(reference: str) -> FoundImage:
 
 
 @contextlib.asynccontextmanager
-async def _alone(tell: TellBuild) -> AsyncIterator[None]:
+async def _alone(tell: TellPiece) -> AsyncIterator[None]:
     """One run of builds on a machine at a time: the next finds what this one made."""
     path = cache_directory() / "build.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +130,8 @@ async def _alone(tell: TellBuild) -> AsyncIterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(BuildsWait())
-            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+            tell(Said(text="waiting for another build of images on this machine"))
+            await in_thread(fcntl.flock, file, fcntl.LOCK_EX)
         yield
 
 
@@ -143,7 +139,7 @@ async def _build_all(
     wanted: Sequence[Recipe],
     release: Release,
     prefix: str,
-    tell: TellBuild,
+    tell: TellPiece,
     jobs: int,
     *,
     debian: bool,
@@ -151,10 +147,16 @@ async def _build_all(
     with tempfile.TemporaryDirectory(prefix="cloudwright-build.", dir="/var/tmp") as scratch:
         work = await _prepare(Path(scratch), release, prefix, tell, jobs)
         makes_debian = debian and any(not recipe.parent for recipe in wanted)
-        tell(BuildsBegan(needs=_needs(wanted, DEBIAN if makes_debian else "")))
-        if makes_debian:
-            await _make_debian(work)
-        await _run_all(work, wanted)
+        tell(PiecesBegan(needs=_needs(wanted, DEBIAN if makes_debian else "")))
+        try:
+            if makes_debian:
+                await _make_debian(work)
+            await _run_all(work, wanted)
+        except asyncio.CancelledError:
+            left = len(wanted) - len(work.built)
+            raise Interrupted(
+                f"interrupted: {len(work.built)} images built, {left} left", hint=AGAIN
+            ) from None
         return work.built
 
 
@@ -207,7 +209,7 @@ def _add(name: str, by_name: Mapping[str, Recipe], chosen: set[str]) -> None:
 
 
 async def _prepare(
-    scratch: Path, release: Release, prefix: str, tell: TellBuild, jobs: int
+    scratch: Path, release: Release, prefix: str, tell: TellPiece, jobs: int
 ) -> _Work:
     apt, pip, uv = await asyncio.gather(find_apt(LocalHost()), pip_settings(), find_uv())
     index = python_index(pip, os.environ)
@@ -254,8 +256,7 @@ def debian_of(release: Release, apt: Apt) -> str:
 
 
 async def _make_debian(work: _Work) -> None:
-    work.tell(BuildBegan(name=DEBIAN))
-    began = time.monotonic()
+    done = begin(work.tell, DEBIAN)
     tag = scaffold_reference(work.release, work.prefix)
     apt = await find_apt(LocalHost())
     tree = work.folder.parent / "debian.tar"
@@ -265,7 +266,7 @@ async def _make_debian(work: _Work) -> None:
     )
     await call(("podman", "import", "--quiet", str(tree), tag))
     tree.unlink()
-    work.tell(BuildDone(name=DEBIAN, seconds=time.monotonic() - began))
+    done()
 
 
 async def _run_all(work: _Work, wanted: Sequence[Recipe]) -> None:
@@ -288,8 +289,7 @@ async def _build(work: _Work, recipe: Recipe) -> None:
         if other := work.done.get(name):
             await other
     async with work.turns:
-        work.tell(BuildBegan(name=recipe.name))
-        began = time.monotonic()
+        done = begin(work.tell, recipe.name)
         file = work.folder.parent / f"Containerfile.{recipe.name}"
         file.write_text(recipe.text, "utf-8")
         for name, text in recipe.files.items():
@@ -302,7 +302,7 @@ async def _build(work: _Work, recipe: Recipe) -> None:
             await call(("podman", "tag", *tags))
         found = await call(("podman", "image", "inspect", "--format", "{{.Id}}", tags[0]))
         work.built[recipe.name] = found.strip()
-        work.tell(BuildDone(name=recipe.name, seconds=time.monotonic() - began))
+        done()
 
 
 def _command(work: _Work, recipe: Recipe, file: Path) -> tuple[str, ...]:

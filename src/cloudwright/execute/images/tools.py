@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cloudwright.errors import CommandFailed, Missing
+from cloudwright.transport.local import end_group, start_group
 
 
 async def call(
@@ -21,12 +22,13 @@ async def call(
     """Run a command on this machine and return what it printed.
 
     With `log`, both its streams go to that file instead. Raises CommandFailed for a status
-    other than 0, and Missing when there is no such program.
+    other than 0, and Missing when there is no such program. Once we are cancelled the command ends
+    with all its children, and none is left when this returns.
     """
     sink = log.open("wb") if log else None
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
+        process = await start_group(
+            command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink or asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT if sink else asyncio.subprocess.PIPE,
@@ -51,8 +53,7 @@ async def _end(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
     try:
         out, errors = await process.communicate()
     except asyncio.CancelledError:
-        process.terminate()
-        await process.wait()
+        await end_group(process)
         raise
     return out or b"", errors or b""
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from cloudwright.errors import StepFailed
 from cloudwright.execute.central.api import Api
 from cloudwright.execute.interrupts import in_thread
+from cloudwright.execute.pieces import Said, TellPiece
 from cloudwright.execute.sample import sample
 from cloudwright.execute.sample.reach import Login, new_key, ping, run_over_ssh
 from cloudwright.model.cloud import Cloud
@@ -44,16 +45,20 @@ class Guest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """What all parts work with; `made` is what each part gave that is done, by its name, and `say`
-    takes what is worth a line beside that."""
+    """What all parts work with; `made` is what each part gave that is done, by its name, and
+    `tell` takes what goes on."""
 
     cloud: Cloud
     api: Api
     gateway: Host
     directory: Path
     guest: Guest
-    say: Callable[[str], None]
+    tell: TellPiece
     made: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        """Tell a line of its own."""
+        self.tell(Said(text=text))
 
     async def ask(self, work: Callable[..., T], *arguments: Any) -> T:
         """`work(sdk, *arguments)` in a thread; what the cloud refused is an error for a person."""
@@ -172,7 +177,8 @@ async def _console(bench: Bench) -> str:
         console = sample.console_of(sdk, server)
         return console if ready in console else ""
 
-    return await bench.until(f"{ready!r} on the console", CONSOLE_SECONDS, look)
+    what = f"{ready!r} on the console" if ready else "the console's first lines"
+    return await bench.until(what, CONSOLE_SECONDS, look)
 
 
 async def _ping(bench: Bench) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudwright.errors import CloudError, Interrupted, Locked
 from cloudwright.execute.central.api import Api
+from cloudwright.execute.pieces import PiecesBegan, TellPiece, begin
 from cloudwright.execute.sample.parts import PARTS, REMOVE, Bench, Guest, Part
 from cloudwright.execute.sample.reach import Login
 from cloudwright.model.cloud import Cloud
@@ -49,6 +50,7 @@ class _Run:
     async def do(self, name: str, part: Part) -> None:
         """Do one part; note how long it took, or say in which part it failed."""
         began = time.monotonic()
+        done = begin(self.bench.tell, name)
         self.running.append(name)
         try:
             self.bench.made[name] = await part.work(self.bench)
@@ -56,9 +58,7 @@ class _Run:
             err.where = err.where or f"smoke: {name}"
             raise
         self.running.remove(name)
-        seconds = time.monotonic() - began
-        self.timings.append(Timing(name=name, began=began - self.began, seconds=seconds))
-        self.bench.say(f"✓ {name} ({seconds:.1f} s)")
+        self.timings.append(Timing(name=name, began=began - self.began, seconds=done()))
 
     def interrupted(self) -> Interrupted:
         """What a person is told who stopped it."""
@@ -79,7 +79,7 @@ async def smoke(
     gateway: Host,
     directory: Path,
     guest: Guest,
-    say: Callable[[str], None],
+    tell: TellPiece,
     *,
     keep: bool,
 ) -> Report:
@@ -89,7 +89,9 @@ async def smoke(
     the next run removes it. One that is cancelled ends at once, whatever it waits for, leaves
     everything likewise, and raises Interrupted.
     """
-    bench = Bench(cloud=cloud, api=api, gateway=gateway, directory=directory, guest=guest, say=say)
+    bench = Bench(
+        cloud=cloud, api=api, gateway=gateway, directory=directory, guest=guest, tell=tell
+    )
     with _lock(directory):
         run = _Run(bench=bench)
         try:
@@ -106,6 +108,7 @@ async def smoke(
 
 async def _all(run: _Run, parts: Mapping[str, Part]) -> None:
     """Each part as soon as those that it needs are done; a failure stops all others."""
+    run.bench.tell(PiecesBegan(needs={name: frozenset(p.needs) for name, p in parts.items()}))
     done = {name: asyncio.Event() for name in parts}
 
     async def one(name: str, part: Part) -> None:
