@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cloudwright.execute.sample.disk import read_disk
 from cloudwright.execute.sample.guest import MEMORY_MIB, READY, USER, make_guest
-from cloudwright.execute.sample.sample import read_disk
 from cloudwright.transport.local import LocalHost
 
 QEMU = "localhost/cloudwright/nova-libvirt:2026.2"

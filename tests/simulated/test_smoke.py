@@ -20,8 +20,8 @@ from cloudwright.cli.view_pieces import PiecesView
 from cloudwright.errors import CloudError, StepFailed
 from cloudwright.execute.central.api import Api
 from cloudwright.execute.interrupts import cancelling
+from cloudwright.execute.sample.disk import Disk
 from cloudwright.execute.sample.parts import PARTS, REMOVE, Guest
-from cloudwright.execute.sample.sample import Disk
 from cloudwright.execute.sample.smoke import smoke
 from cloudwright.transport.local import LocalHost
 from tests.unit.test_sample import cloud_with

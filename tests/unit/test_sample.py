@@ -8,7 +8,7 @@ import asyncssh
 
 from cloudwright.execute.central.access import clouds_yaml, openrc, paths_of, write_private
 from cloudwright.execute.sample.reach import fingerprints_in, new_key
-from cloudwright.execute.sample.sample import free_cidr, read_disk
+from cloudwright.execute.sample.sample import free_cidr
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 
 
@@ -35,16 +35,6 @@ def test_the_private_network_is_none_of_the_hosts() -> None:
     assert free_cidr(cloud_with("192.0.2.0/24")) == "10.242.0.0/24"
     assert free_cidr(cloud_with("10.0.0.0/8")) == "172.30.242.0/24"
     assert free_cidr(cloud_with("10.242.0.0/16", "172.30.0.0/16")) == "192.168.242.0/24"
-
-
-def test_a_disk_is_known_by_its_header(tmp_path: Path) -> None:
-    qcow = tmp_path / "disk"
-    qcow.write_bytes(b"QFI\xfb" + bytes(20) + (3 * 1024**3 + 1).to_bytes(8, "big") + bytes(99))
-    disk = read_disk(qcow)
-    assert (disk.format, disk.gib) == ("qcow2", 4)
-    raw = tmp_path / "raw"
-    raw.write_bytes(bytes(512))
-    assert (read_disk(raw).format, read_disk(raw).virtual_size) == ("raw", 512)
 
 
 def test_host_keys_are_known_from_the_console_before_ssh() -> None:

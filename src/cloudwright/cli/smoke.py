@@ -12,6 +12,7 @@ import click
 from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
+    from cloudwright.execute.sample.disk import Disk
     from cloudwright.execute.sample.smoke import Report
 
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--image",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A cloud image to boot instead of the tiny guest made here.",
+    help="A cloud image (qcow2, raw or VMDK) to boot instead of the tiny guest made here.",
 )
 @click.option("--user", default="debian", show_default=True, help="Who logs in to --image.")
 @click.option("--zone", default="", help="The availability zone to boot it in [any].")
@@ -32,10 +33,13 @@ def smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> N
     metadata, console log, ping, SSH; then everything is removed. Ends with a table of timings.
     Ctrl-C stops at once and leaves what was made; the next `smoke` removes it.
     """
-    asyncio.run(_smoke(path, keep, image, user, zone))
+    from cloudwright.execute.sample.disk import read_disk
+
+    own = read_disk(image) if image else None
+    asyncio.run(_smoke(path, keep, own, user, zone))
 
 
-async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> None:
+async def _smoke(path: Path, keep: bool, own: Disk | None, user: str, zone: str) -> None:
     from cloudwright.cli.view_pieces import PARTS, watch_pieces
     from cloudwright.execute.central.access import write_access
     from cloudwright.execute.central.api import connect_api
@@ -50,7 +54,7 @@ async def _smoke(path: Path, keep: bool, image: Path | None, user: str, zone: st
         state, cloud = session.state, session.cloud
         access = await write_access(state, cloud, session.vault)
         guest, api = await asyncio.gather(
-            sample_guest(state, image, user, click.echo),
+            sample_guest(state, own, user, click.echo),
             connect_api(session.fleet, cloud, session.vault, state),
         )
         guest = replace(guest, zone=zone)

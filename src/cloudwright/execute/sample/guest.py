@@ -13,8 +13,8 @@ from pathlib import Path
 from cloudwright.errors import Missing
 from cloudwright.execute.images.debian import SUITE, find_apt, mmdebstrap
 from cloudwright.execute.sample import guest_tree
+from cloudwright.execute.sample.disk import Disk
 from cloudwright.execute.sample.parts import Guest
-from cloudwright.execute.sample.sample import Disk, read_disk
 from cloudwright.transport.host import Host
 from cloudwright.transport.local import LocalHost
 
@@ -35,15 +35,15 @@ _SECONDS = 600.0
 
 
 async def sample_guest(
-    state: Path, image: Path | None, user: str, tell: Callable[[str], None]
+    state: Path, own: Disk | None, user: str, tell: Callable[[str], None]
 ) -> Guest:
-    """What the smoke test boots: `image` with its `user`, else the tiny guest, made if missing.
+    """What the smoke test boots: `own` with its `user`, else the tiny guest, made if missing.
 
     `state` is the cloud's own directory; the disk is kept in `state/guest`. Raises Missing when
     a tool to make it with is not there.
     """
-    if image is not None:
-        return Guest(disk=read_disk(image), user=user, memory_mib=1024)
+    if own is not None:
+        return Guest(disk=own, user=user, memory_mib=1024)
     machine = LocalHost()
     try:
         path = await make_guest(machine, state / "guest", tell)

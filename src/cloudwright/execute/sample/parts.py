@@ -14,6 +14,7 @@ from cloudwright.execute.central.api import Api
 from cloudwright.execute.interrupts import in_thread
 from cloudwright.execute.pieces import Said, TellPiece
 from cloudwright.execute.sample import sample
+from cloudwright.execute.sample.disk import Disk
 from cloudwright.execute.sample.reach import Login, new_key, ping, run_over_ssh
 from cloudwright.model.cloud import Cloud
 from cloudwright.transport.host import Host
@@ -36,7 +37,7 @@ class Guest:
     """What to boot, and in which availability zone (empty: wherever there is room). `ready` is the
     line that its console shows once it is up; empty: not asked."""
 
-    disk: sample.Disk
+    disk: Disk
     user: str
     memory_mib: int
     ready: str = ""

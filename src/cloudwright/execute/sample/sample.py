@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cloudwright.errors import StepFailed
+from cloudwright.execute.sample.disk import Disk
 from cloudwright.model.cloud import Cloud, External
 
 PREFIX = "cloudwright-smoke"
 """Everything of ours is called so; whatever is called so may be removed."""
 
-GIB = 1024**3
-_QCOW2 = b"QFI\xfb"
 _PRIVATE = ("10.242.0.0/24", "172.30.242.0/24", "192.168.242.0/24")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Disk:
-    """A machine image's file; sizes in bytes."""
-
-    path: Path
-    format: str
-    virtual_size: int
-
-    @property
-    def gib(self) -> int:
-        """Its size, rounded up: what a flavor's disk must have."""
-        return -(-self.virtual_size // GIB)
-
-
-def read_disk(path: Path) -> Disk:
-    """Format and size by the file's own header (qcow2 keeps its size in bytes 24 to 31)."""
-    with path.open("rb") as file:
-        header = file.read(32)
-    if header[:4] == _QCOW2:
-        return Disk(path=path, format="qcow2", virtual_size=int.from_bytes(header[24:32], "big"))
-    return Disk(path=path, format="raw", virtual_size=path.stat().st_size)
 
 
 def upload_image(sdk: Any, disk: Disk) -> Any:
