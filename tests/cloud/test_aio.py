@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from tests.cloud.browser import browser, log_in, text_of
 from tests.cloud.dashboard import logged_in
+from tests.cloud.handed import handed_over
 from tests.cloud.tool import ADDRESS, SQL, Tool, changed
 
 
@@ -61,8 +62,12 @@ def belongings(sdk: Connection) -> set[tuple[str, str]]:
 
 
 def test_smoke_keeps_an_instance(cloud: Tool) -> None:
-    output = cloud.run("smoke", "--keep")
-    assert "ssh" in output.lower()
+    """And says where it is and how to be in it, beside what `apply` says at its end."""
+    handed = handed_over(cloud.run("smoke", "--keep"))
+    handed.check()
+    [floating] = cloud.openstack("floating", "ip", "list")
+    assert handed.lines["floating IP"] == floating["Floating IP Address"]
+    assert handed.log_in("echo it is me") == "it is me\n"
 
 
 def test_the_openstack_client_works_with_the_printed_clouds_yaml(cloud: Tool) -> None:
