@@ -12,6 +12,7 @@ from cloudwright.execute.doctor import Finding, cure, diagnose
 from cloudwright.execute.doctor.finding import install_command
 from cloudwright.execute.doctor.machine import GIB, PACKAGES
 from cloudwright.execute.look.engine import SETTINGS
+from cloudwright.execute.pieces import PieceBegan, PieceEvent
 from cloudwright.transport.fake import FakeHost
 from cloudwright.transport.host import Completed
 
@@ -74,7 +75,7 @@ class Machine:
             "[ -c /dev/kvm ]": "",
             "[ -c /dev/net/tun ]": "",
             ".bashrc": "",
-            "apt-config": "---\nhttp://deb.debian.org/debian trixie main\n",
+            "apt-config": "---\nhttp://mirror.example.org/debian trixie main\n",
             "/usr/local/share/ca-certificates": "0\n",
             "cgroup=2": "cgroup=1\nsystemd=no\nfiles=1048576\nprocesses=unlimited\n",
         }
@@ -83,7 +84,7 @@ class Machine:
 
 def doctored(machine: Machine) -> tuple[list[str], tuple[Finding, ...], list[str]]:
     """The names of what was ill, what is found after the cure, and what was told meanwhile."""
-    told: list[str] = []
+    told: list[PieceEvent] = []
 
     async def story() -> tuple[list[str], tuple[Finding, ...]]:
         before = await diagnose(machine.host)
@@ -91,7 +92,7 @@ def doctored(machine: Machine) -> tuple[list[str], tuple[Finding, ...], list[str
         return ill, await cure(machine.host, before, told.append)
 
     ill, after = asyncio.run(story())
-    return ill, after, told
+    return ill, after, [event.name for event in told if isinstance(event, PieceBegan)]
 
 
 def test_what_shows_once_packages_are_there_is_cured_in_a_second_round() -> None:
