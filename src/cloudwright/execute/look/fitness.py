@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from cloudwright.declare.at import Listener
 from cloudwright.errors import Missing
-from cloudwright.execute.host import labels
 from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.look.strays import strays
 from cloudwright.model.cloud import Cloud, Host
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan, Planned
@@ -142,18 +142,8 @@ async def look(fleet: Fleet, host: Host, blueprint: Blueprint) -> Condition:
     condition = parse(done.stdout, before, time.time())
     containers = await fleet.engine(host.name).containers()
     alive = [c for c in containers if c.state not in _ENDED]
-    declared = {
-        step.action.container
-        for step in blueprint.steps.values()
-        if step.host == host.name and isinstance(step.action, RunContainer)
-    }
-    leaving = frozenset(
-        c.name
-        for c in alive
-        if c.labels.get(labels.CLOUD) == blueprint.cloud
-        and c.labels.get(labels.KIND) == "container"
-        and c.name not in declared
-    )
+    own = (step for step in blueprint.steps.values() if step.host == host.name)
+    leaving = frozenset(one.name for one in strays(alive, blueprint.cloud, own))
     return replace(condition, alive=frozenset(c.name for c in alive), leaving=leaving)
 
 

@@ -22,6 +22,7 @@ from cloudwright.execute.host.judge import (
     reading_seen,
 )
 from cloudwright.execute.host.switch import switch_difference
+from cloudwright.execute.look.strays import strays
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
@@ -82,11 +83,9 @@ async def _host(
     ours = {c.name: c for c in containers if c.labels.get(labels.CLOUD) == cloud.name}
     there = {v.name for v in volumes}
     seen: dict[str, Seen] = {}
-    declared = set()
     for step in own:
         match step.action:
             case RunContainer(container=container):
-                declared.add(container)
                 if container in found:
                     config = _config(step, files)
                     seen[step.id] = container_seen(step, found[container], config, cloud.name)
@@ -103,12 +102,8 @@ async def _host(
         _switches(fleet, name, own, ours),
     )
     seen.update(told | switches)
-    strays = tuple(
-        (name, c.name)
-        for c in ours.values()
-        if c.labels.get(labels.KIND) == "container" and c.name not in declared
-    )
-    return _HostView(seen=seen, strays=strays)
+    left_over = tuple((name, one.name) for one in strays(containers, cloud.name, own))
+    return _HostView(seen=seen, strays=left_over)
 
 
 def _config(step: Step, files: Mapping[str, Config]) -> Config | None:
