@@ -44,6 +44,11 @@ DRIFTS = (
         starts={"glance-api"},
     ),
     Drift(
+        name="configuration of a container that nothing declares, left by a run that was cut",
+        command="cp -a /etc/cloudwright/memcached /etc/cloudwright/gone",
+        says={"stray/gone@aio": "nothing declares it any more"},
+    ),
+    Drift(
         name="a container stopped",
         command="podman stop -t 5 memcached",
         says={"memcached/memcached@aio": "is exited, not running"},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from cloudwright.execute.host import config
 from cloudwright.execute.host.config import write_config
-from cloudwright.execute.host.judge import UNREAD, Config
+from cloudwright.execute.host.judge import UNREAD, WRITTEN, Config
 from cloudwright.plan.steps import ConfigFile, WriteFiles
 from cloudwright.transport.local import LocalHost
 
@@ -25,8 +26,14 @@ def look(folder: Path, text: str, asked: list[str]) -> dict[str, Config]:
         asked.append("kept")
         return VALUES
 
-    action = wanted(folder, text)
-    return asyncio.run(config.look(LocalHost(), {"step": action}, VALUES, kept))
+    looked = look_around(folder, {"step": wanted(folder, text)}, kept)
+    return dict(looked.configs)
+
+
+def look_around(
+    folder: Path, declared: dict[str, WriteFiles], kept: Callable[[], dict[str, str]] = dict
+) -> config.Looked:
+    return asyncio.run(config.look(LocalHost(), declared, VALUES, kept, str(folder)))
 
 
 def write(folder: Path, text: str) -> None:
@@ -63,6 +70,18 @@ def test_a_mode_alone_has_no_content_to_tell(tmp_path: Path) -> None:
     (tmp_path / "etc" / "a.conf").chmod(0o644)
     found = look(tmp_path, "x\n", [])["step"]
     assert found.found == () and "has mode or owner 644" in found.why
+
+
+def test_a_directory_of_ours_that_nothing_declares_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "x\n")
+    by_hand = tmp_path / "by-hand"
+    by_hand.mkdir()
+    (by_hand / "a.conf").write_text("nobody's\n")
+    assert look_around(tmp_path, {"step": wanted(tmp_path, "x\n")}).others == frozenset()
+    assert look_around(tmp_path, {}).others == {"etc"}
+    (tmp_path / "etc" / WRITTEN).unlink()  # a run was cut before it wrote all
+    (tmp_path / "etc" / UNREAD).touch()
+    assert look_around(tmp_path, {}).others == {"etc"}
 
 
 def read(folder: Path) -> None:

@@ -79,12 +79,13 @@ def file(tmp_path: Path, data: bytes) -> Path:
     [
         (raw(), "raw", MIB),
         (gpt(), "raw", MIB),
+        (b"\xff" * 510 + b"\x55\xaa" + bytes(512), "raw", 1024),
         (qcow2(), "qcow2", 3 * 1024**3 + 1),
         (qcow2(packed=True, bits=12), "qcow2", 3 * 1024**3 + 1),
         (vmdk(), "vmdk", 2 * MIB),
         (vmdk("monolithicSparse"), "vmdk", 2 * MIB),
     ],
-    ids=["raw", "gpt", "qcow2", "compressed qcow2", "streamed vmdk", "vmdk"],
+    ids=["raw", "gpt", "no partitions", "qcow2", "compressed qcow2", "streamed vmdk", "vmdk"],
 )
 def test_what_instances_boot_from(data: bytes, format: str, size: int, tmp_path: Path) -> None:
     disk = read_disk(path := file(tmp_path, data))

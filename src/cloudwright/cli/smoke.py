@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cloudwright.execute.sample.disk import Disk
     from cloudwright.execute.sample.smoke import Report
 
+AGAIN = "`cloudwright smoke` begins anew, and removes what an earlier run left"
+
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave the instance, and say how to log in to it.")
@@ -33,17 +35,17 @@ def smoke(path: Path, keep: bool, image: Path | None, user: str, zone: str) -> N
     metadata, console log, ping, SSH; then everything is removed. Ends with a table of timings.
     Ctrl-C stops at once and leaves what was made; the next `smoke` removes it.
     """
+    from cloudwright.execute.interrupts import interruptible
     from cloudwright.execute.sample.disk import read_disk
 
     own = read_disk(image) if image else None
-    asyncio.run(_smoke(path, keep, own, user, zone))
+    asyncio.run(interruptible(_smoke(path, keep, own, user, zone), AGAIN))
 
 
 async def _smoke(path: Path, keep: bool, own: Disk | None, user: str, zone: str) -> None:
     from cloudwright.cli.view_pieces import PARTS, watch_pieces
     from cloudwright.execute.central.access import write_access
     from cloudwright.execute.central.api import connect_api
-    from cloudwright.execute.interrupts import cancelling
     from cloudwright.execute.sample.guest import sample_guest
     from cloudwright.execute.sample.smoke import smoke as run
     from cloudwright.execute.session import open_session
@@ -59,7 +61,7 @@ async def _smoke(path: Path, keep: bool, own: Disk | None, user: str, zone: str)
         )
         guest = replace(guest, zone=zone)
         gateway = session.fleet.host(session.fleet.first(cloud.hosts_with("control")).name)
-        with watch_pieces(PARTS) as tell, cancelling():
+        with watch_pieces(PARTS) as tell:
             report = await run(cloud, api, gateway, state / "smoke", guest, tell, keep=keep)
     click.echo(_text(report))
     if report.kept:

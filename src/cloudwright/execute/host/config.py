@@ -7,7 +7,7 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cloudwright.execute.host.judge import (
     MARKS,
@@ -21,6 +21,7 @@ from cloudwright.execute.host.judge import (
     config_of,
 )
 from cloudwright.model.secrets import fill, unfill
+from cloudwright.plan.render import CONFIG_DIRECTORY
 from cloudwright.plan.steps import ConfigFile, WriteFiles
 from cloudwright.transport.host import File, Host
 
@@ -40,19 +41,30 @@ def real_files(action: WriteFiles, values: Mapping[str, str]) -> tuple[File, ...
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looked:
+    """Step id → its directory as found (absent when there is none), and the names of directories
+    that we wrote and that are none of these."""
+
+    configs: Mapping[str, Config]
+    others: frozenset[str]
+
+
 async def look(
     host: Host,
     wanted: Mapping[str, WriteFiles],
     values: Mapping[str, str],
     kept: Callable[[], Mapping[str, str]],
-) -> dict[str, Config]:
-    """Step id → its directory as found; absent when there is none.
+    around: str = CONFIG_DIRECTORY,
+) -> Looked:
+    """Every config directory of the host below `around`; `wanted` are all that are declared.
 
     One round trip reads the real content (as digests), mode and owner of every file; only where
     some differ a second one reads those. `kept` gives the placeholder → value of all secrets,
     old generations too, and is called in that case alone.
     """
-    found = await _found(host, [a.directory for a in wanted.values()])
+    found = await _found(host, [a.directory for a in wanted.values()], around)
+    declared = {action.directory for action in wanted.values()}
     configs = {
         id: config_of(action, _sums(real_files(action, values)), found[action.directory])
         for id, action in wanted.items()
@@ -60,10 +72,13 @@ async def look(
     }
     paths = {id: [f"{wanted[id].directory}/{n}" for n in c.others] for id, c in configs.items()}
     contents = await _contents(host, [path for own in paths.values() for path in own], kept)
-    return {
-        id: replace(config, found=tuple(contents[p] for p in paths[id] if p in contents))
-        for id, config in configs.items()
-    }
+    return Looked(
+        configs={
+            id: replace(config, found=tuple(contents[p] for p in paths[id] if p in contents))
+            for id, config in configs.items()
+        },
+        others=frozenset(path.rpartition("/")[2] for path in found.keys() - declared),
+    )
 
 
 async def _contents(
@@ -90,19 +105,26 @@ def _sums(files: tuple[File, ...]) -> dict[str, str]:
     return {f.name: hashlib.sha256(f.content).hexdigest() for f in files}
 
 
-async def _found(host: Host, directories: list[str]) -> dict[str, Found]:
-    """Every directory that is there; few processes, however many directories."""
-    if not directories:
-        return {}
+async def _found(host: Host, directories: list[str], around: str = "") -> dict[str, Found]:
+    """Every directory that is there; few processes, however many directories. With nothing but
+    its name, each one below `around` that has a mark of ours."""
     quoted = " ".join(shlex.quote(d) for d in directories)
     marks = " -o ".join(f"-name {name}" for name in MARKS)
-    done = await host.run(
-        f"{{ find {quoted} -maxdepth 0 -type d -printf 'D %p\\n'; "
-        f"find {quoted} -type f -printf 'F %m %u:%g %p\\n'; "
-        f"find {quoted} -type f -exec sha256sum {{}} + | sed 's/^/S /'; "
-        f"find {quoted} -maxdepth 1 -type f \\( {marks} \\) -exec grep -H '' {{}} + "
-        "| sed 's/^/M /'; } 2>/dev/null; true"
-    )
+    asked = ""
+    if around:
+        here = shlex.quote(around)
+        asked += f"find {here} -mindepth 2 -maxdepth 2 \\( {marks} \\) -printf 'D %h\\n'; "
+    if directories:
+        asked += (
+            f"find {quoted} -maxdepth 0 -type d -printf 'D %p\\n'; "
+            f"find {quoted} -type f -printf 'F %m %u:%g %p\\n'; "
+            f"find {quoted} -type f -exec sha256sum {{}} + | sed 's/^/S /'; "
+            f"find {quoted} -maxdepth 1 -type f \\( {marks} \\) -exec grep -H '' {{}} + "
+            "| sed 's/^/M /'; "
+        )
+    if not asked:
+        return {}
+    done = await host.run(f"{{ {asked}}} 2>/dev/null; true")
     return _parse(done.stdout)
 
 
@@ -111,7 +133,7 @@ def _parse(text: str) -> dict[str, Found]:
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "D":
-            found[rest] = Found()
+            found.setdefault(rest, Found())
         elif kind == "F":
             mode, owner, path = rest.split(" ", 2)
             directory, name = _place(path, found)

@@ -11,7 +11,7 @@ from cloudwright.errors import EngineError
 from cloudwright.execute.central import central
 from cloudwright.execute.central.links import Links, open_links
 from cloudwright.execute.host import labels
-from cloudwright.execute.host.config import look
+from cloudwright.execute.host.config import Looked, look
 from cloudwright.execute.host.container import spec_of
 from cloudwright.execute.host.fleet import Fleet
 from cloudwright.execute.host.judge import (
@@ -76,9 +76,10 @@ async def _host(
     fleet: Fleet, cloud: Cloud, name: str, own: Sequence[Step], links: Links, vault: Vault
 ) -> _HostView:
     engine = fleet.engine(name)
-    containers, volumes, files = await asyncio.gather(
+    containers, volumes, looked = await asyncio.gather(
         engine.containers(), engine.volumes(), _files(fleet, name, own, links, vault)
     )
+    files = looked.configs
     found = {c.name: c for c in containers}
     ours = {c.name: c for c in containers if c.labels.get(labels.CLOUD) == cloud.name}
     there = {v.name for v in volumes}
@@ -102,8 +103,9 @@ async def _host(
         _switches(fleet, name, own, ours),
     )
     seen.update(told | switches)
-    left_over = tuple((name, one.name) for one in strays(containers, cloud.name, own))
-    return _HostView(seen=seen, strays=left_over)
+    # A directory is left alone where a run was cut before its container was made.
+    left_over = {one.name for one in strays(containers, cloud.name, own)} | looked.others
+    return _HostView(seen=seen, strays=tuple((name, one) for one in sorted(left_over)))
 
 
 def _config(step: Step, files: Mapping[str, Config]) -> Config | None:
@@ -155,7 +157,7 @@ async def _differences(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
 
 async def _files(
     fleet: Fleet, name: str, steps: Iterable[Step], links: Links, vault: Vault
-) -> dict[str, Config]:
+) -> Looked:
     wanted = {s.id: s.action for s in steps if isinstance(s.action, WriteFiles)}
     return await look(fleet.host(name), wanted, links.values, vault.kept)
 

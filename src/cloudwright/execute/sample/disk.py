@@ -18,6 +18,8 @@ _OFFSET = 0x00FFFFFFFFFFFE00
 """The bits of an entry of a qcow2 table that say where in the file something is."""
 _COMPRESSED = 1 << 62
 _AT_END = (1 << 64) - 1
+_FOR_SHOW = 0xEE
+"""A partition that is only there for who does not know of a newer table."""
 _VMDK_TYPES = ("monolithicSparse", "streamOptimized")
 """Those that Nova takes (its `vmdk_allowed_types`): the others may name further files."""
 
@@ -118,13 +120,20 @@ def _check_raw(path: Path, file: BinaryIO, head: bytes, size: int) -> None:
     if head[510:] != b"\x55\xaa":
         hint = "take a cloud image: its name ends in .qcow2, .img or .raw"
         raise _unusable(path, "it is no image of a disk", hint, "it has no boot record")
-    ends = [sum(struct.unpack_from("<II", head, 446 + 16 * n + 8)) for n in range(4)]
-    gpt = _at(file, SECTOR, 40)
+    end = SECTOR * _last_sector(head, _at(file, SECTOR, 40))
+    if size < end:
+        raise _truncated(path, f"its partitions end at byte {end}, it has {size} bytes")
+
+
+def _last_sector(head: bytes, gpt: bytes) -> int:
+    """How many sectors the partitions' table speaks of; 0 where there is none."""
     if gpt.startswith(b"EFI PART"):
-        # Its first partition is only there for who does not know of the others.
-        ends = [int.from_bytes(gpt[32:40], "little") + 1]
-    if size < max(ends) * SECTOR:
-        raise _truncated(path, f"its partitions end at {max(ends) * SECTOR}, it has {size} bytes")
+        return int.from_bytes(gpt[32:40], "little") + 1
+    entries = [struct.unpack_from("<B3xB3xII", head, 446 + 16 * n) for n in range(4)]
+    if any(state not in (0, 0x80) for state, *_ in entries):
+        return 0  # a file system without partitions has code there
+    ends = (begin + length for _, kind, begin, length in entries if kind != _FOR_SHOW)
+    return max(ends, default=0)
 
 
 def _qcow2(path: Path, file: BinaryIO, size: int) -> int:

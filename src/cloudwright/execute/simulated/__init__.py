@@ -231,15 +231,20 @@ class SimulatedWorld:
         reached = {step.host for step in blueprint.steps.values()}
         answers = self._database_answers()
         for step in blueprint.steps.values():
-            if isinstance(step.action, RunContainer):
-                declared.add((step.host, step.action.container))
+            match step.action:
+                case RunContainer(container=container):
+                    declared.add((step.host, container))
+                case WriteFiles() as action:
+                    declared.add((step.host, _directory(action)))
+                case _:
+                    pass
             if (found := self._seen(step, blueprint, answers)) is not None:
                 seen[step.id] = found
         strays = {
             (name, container)
             for name, host in self.hosts.items()
             if host.up and name in reached
-            for container in host.processes
+            for container in (*host.processes, *host.files)
         }
         return Observed(seen=seen, strays=tuple(sorted(strays - declared)))
 
