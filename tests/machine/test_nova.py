@@ -97,6 +97,36 @@ def test_a_thread_pool_of_novas_daemons_ends_when_it_is_told_to() -> None:
     assert said(ENDED, "60", "altered") == [done, False]
 
 
+CLEANED_UP = """\
+import json, os, sys, threading
+sys.path.insert(0, "/mnt")
+if "altered" in sys.argv:
+    import nova_compute
+from nova.cmd import compute
+from nova import conf, thread_pool_factory
+from nova.virt.libvirt import host
+
+conf.CONF([])
+one = host.Host("test:///default")
+waiting = thread_pool_factory.spawn(one._conn_event_thread)
+ending = threading.Thread(
+    target=lambda: (one.cleanup(), thread_pool_factory.shutdown_all_executors()), daemon=True
+)
+ending.start()
+ending.join(float(sys.argv[1]))
+print(json.dumps([waiting.done(), ending.is_alive()]), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_compute_host_waits_for_no_event_when_it_is_told_to_end() -> None:
+    # whether its thread of connection events has ended, and whether it is waited for still
+    assert said(CLEANED_UP, "5") == [False, True], (
+        "the thread ends by itself: is our program wanted?"
+    )
+    assert said(CLEANED_UP, "60", "altered") == [True, False]
+
+
 LOOKS = """\
 import json, sys
 from types import SimpleNamespace
