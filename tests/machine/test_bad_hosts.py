@@ -53,7 +53,7 @@ def test_check_ends_with_4_where_a_port_is_taken(bench: Bench) -> None:
         "stop that program, or move it to another port",
     )
     assert {subject for subject, *_ in rows(said)} == {*LOOKED_AT, "port"}
-    assert said.endswith("1 problems on the hosts\n")
+    assert "1 problem on the hosts" in said
     bench.usable()
 
 
