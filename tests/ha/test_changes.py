@@ -29,9 +29,9 @@ REMADE = {
 """Options that no running process takes: of three APIs, and all else that reads these files."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def overridden(two_sites: Tool) -> Iterator[Callable[[int], None]]:
-    """Sets each of `REMADE`; at the end they are as they were, and applied."""
+    """Sets each of `REMADE`; after the last test they are as they were, and applied."""
     folder = two_sites.directory / "config"
 
     def put(value: int) -> None:
