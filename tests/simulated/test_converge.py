@@ -181,6 +181,16 @@ def test_a_container_that_nothing_declares_is_removed(tmp_path: Path) -> None:
     assert "old-api" not in host.processes
 
 
+def test_configuration_that_a_run_left_alone_is_removed(tmp_path: Path) -> None:
+    """It was cut before the container was made, and nothing declares that any more."""
+    world = fresh(AIO, tmp_path)
+    host = world.host("h0")
+    host.files["old-api"] = dict(host.files["glance-api"])
+    plan, _ = apply(world, AIO, tmp_path)
+    assert [p.step.id for p in plan.planned] == ["stray/old-api@h0"]
+    assert "old-api" not in host.files
+
+
 def test_what_never_became_healthy_is_made_anew(tmp_path: Path) -> None:
     """A container that runs is not yet one that works: the next run does not take it for done."""
     wanted = AIO.with_build("keystone")
