@@ -16,9 +16,6 @@ REFRESH_PER_SECOND = 8
 ROWS = 14
 """What runs is shown up to here; the terminal may be small."""
 
-Say = Callable[[str], None]
-"""Prints a line of rich's markup above the live part."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
