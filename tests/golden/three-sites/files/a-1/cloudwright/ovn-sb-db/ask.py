@@ -21,7 +21,7 @@ def main(words: list[str]) -> int:
     settings = json.loads((agent.HERE / "member.json").read_text())
     secret = settings["secret"].encode()
     adapter = agent.load_adapter(str(agent.HERE / "adapter.py"), settings)
-    if words[:1] == ["dead"] and adapter.rejoins and adapter.kept:
+    if words[:1] == ["dead"] and len(words) > 1 and adapter.rejoins and adapter.kept:
         # Before they are asked: one that comes between finds it, one that was there answers.
         statements.propose(adapter.kept, words[1:], statements.last_whole(adapter.kept))
     told = ask_each(settings["members"], secret)
