@@ -5,16 +5,20 @@
   two pools, one after the other, took 1.0 of the 2.2 s in which a scheduler started. Here each
   thread is given a piece of nothing to do, so that it looks at once.
 - A listener of oslo.messaging that has had nothing to do for a while looks every 1.7 s whether it
-  shall stop. Here it does four times a second.
+  shall stop. Here it does ten times a second.
+- A process that is done with its work still takes its two thousand modules apart, for 0.4 of the
+  0.9 s of a stop, and gives back what the system takes back anyway. Here it ends (`end_at_once`).
 - The scheduler leaves out hosts that have stopped to answer (`answering.py`).
 """
 
 import importlib
+import logging
+import os
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.1
 
 
 class Nothing:
@@ -49,6 +53,20 @@ def stop_listening_at_once() -> None:
     amqpdriver.ACK_REQUEUE_EVERY_SECONDS_MAX = LOOK_SECONDS
 
 
+def end_at_once(daemon: Callable[[], object]) -> NoReturn:
+    """Be this daemon, and end the process with its exit code once it has ended in good order."""
+    try:
+        code = daemon()
+    except SystemExit as ended:
+        code = ended.code
+    if isinstance(code, str):  # as the interpreter does
+        print(code, file=sys.stderr)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def leave_out_silent_hosts() -> None:
     """Have the scheduler send nothing to a host that has stopped to answer."""
     import answering
@@ -65,7 +83,7 @@ def leave_out_silent_hosts() -> None:
     ComputeFilter.filter_all = filter_answering
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Be the daemon that the last argument names: `scheduler`, `conductor`."""
     name = sys.argv.pop()
     sys.argv[0] = f"nova-{name}"  # it names its log and its files after itself
@@ -74,8 +92,8 @@ def main() -> int:
     stop_listening_at_once()
     if name == "scheduler":
         leave_out_silent_hosts()
-    return int(daemon.main() or 0)
+    end_at_once(daemon.main)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,7 +7,7 @@
   service goes on to report that it is well. A lock that its owner may take twice is all it needs.
 - Nova never ends its own thread of connection events, and waits for it at each stop until the time
   is over that was for tasks under way. Here the thread is given an event that ends it.
-- Pools and listeners end as those of the other daemons (`nova_daemon.py`).
+- Pools, listeners and the process end as those of the other daemons (`nova_daemon.py`).
 """
 
 import sys
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from nova.cmd import compute  # before all else of Nova's: it chooses the kind of threads
 from nova.virt.libvirt import host
-from nova_daemon import end_pools_at_once, stop_listening_at_once
+from nova_daemon import end_at_once, end_pools_at_once, stop_listening_at_once
 
 _make = host.Host.__init__
 _clean_up = host.Host.cleanup
@@ -50,4 +50,4 @@ if __name__ == "__main__":
     sys.argv[0] = "nova-compute"  # it names its log and its files after itself
     end_pools_at_once()
     stop_listening_at_once()
-    sys.exit(compute.main())
+    end_at_once(compute.main)
