@@ -6,6 +6,7 @@ COUNT ?= 100
 VENV := .venv
 CW := $(VENV)/bin/cloudwright
 PYTHON := $(VENV)/bin/python
+CODE := src tests benchmarks tools
 QUICK := tests/unit tests/golden tests/simulated
 
 # What tests use beside what the tool itself needs: a browser, a real sshd, a static shell.
@@ -46,9 +47,10 @@ injections: ready packages ## COUNT failures at random on real clusters under lo
 check: lint quick ## format, lint, types, layers and the quick tiers: no network
 
 lint: setup ## format, lint, types and layers
-	$(VENV)/bin/ruff format --check src tests
-	$(VENV)/bin/ruff check src tests
+	$(VENV)/bin/ruff format --check $(CODE)
+	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy benchmarks tools
 	$(VENV)/bin/lint-imports
 
 quick: setup ## the tiers that need nothing but Python
@@ -63,8 +65,8 @@ packages: ## Debian packages that only tests use
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(TEST_PACKAGES); }
 
 format: setup ## format the code
-	$(VENV)/bin/ruff format src tests
-	$(VENV)/bin/ruff check --fix src tests
+	$(VENV)/bin/ruff format $(CODE)
+	$(VENV)/bin/ruff check --fix $(CODE)
 
 golden: setup ## write the golden files anew; look at `git diff` then
 	CLOUDWRIGHT_GOLDEN=1 $(PYTHON) -m pytest tests/golden

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from measuring import Figure, figure, lab_memory, machine, once, table, tool
@@ -37,7 +38,7 @@ def main() -> int:
     return 0
 
 
-def measure(directory: Path, repeats: int, images: bool):  # type: ignore[no-untyped-def]
+def measure(directory: Path, repeats: int, images: bool) -> Iterator[Figure]:
     """Every figure; lab hosts are made and removed around each apply."""
     yield run("cloudwright --help", 0.25, 10, lambda: tool(directory, "--help"))
     yield run("render all config, cold process", 1.0, 5, lambda: render(directory))
@@ -59,8 +60,8 @@ def measure(directory: Path, repeats: int, images: bool):  # type: ignore[no-unt
         try:
             applies.append(once(lambda: tool(directory, "apply", "--yes")))
             seconds += [once(lambda: tool(directory, "apply", "--yes")) for _ in range(3)]
-            changes += [once(lambda n=n: change(directory, REMADE, n)) for n in (300, 301, 302)]
-            reloads += [once(lambda n=n: change(directory, RELOADED, n)) for n in (True, False)]
+            changes += [once(partial(change, directory, REMADE, n)) for n in (300, 301, 302)]
+            reloads += [once(partial(change, directory, RELOADED, n)) for n in (True, False)]
             smokes.append(once(lambda: tool(directory, "smoke", "--keep")))
             memory = max(memory, lab_memory())
         finally:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,7 +86,9 @@ async def measure(cloud: Cloud, folder: Path) -> int:
         count = sessions(folder)
     assert sum(found) == 0, f"{sum(found)} steps are not as declared"
     assert count == 2 * len(cloud.hosts), f"{count} logins in two runs"
-    files = sum(len(s.action.files) for s in blueprint.steps.values() if _writes(s))
+    files = sum(
+        len(s.action.files) for s in blueprint.steps.values() if isinstance(s.action, WriteFiles)
+    )
     print(
         f"{len(cloud.hosts)} hosts, {len(blueprint.steps)} steps, {files} files read: "
         f"{took:.1f} s, goal {GOAL_SECONDS} s "
@@ -98,10 +100,6 @@ async def measure(cloud: Cloud, folder: Path) -> int:
 def program(spec: ContainerSpec) -> Process:
     """Services run; no guest boots, which is asked once and kept on the host."""
     return Process(seconds=0, exit_code=1) if spec.name == PROBE else Process()
-
-
-def _writes(step: object) -> bool:
-    return isinstance(step.action, WriteFiles)  # type: ignore[attr-defined]
 
 
 async def declared(fleet: Fleet, cloud: Cloud) -> Blueprint:
@@ -116,7 +114,7 @@ async def declared(fleet: Fleet, cloud: Cloud) -> Blueprint:
     )
 
 
-async def fill(fleet: Fleet, blueprint: Blueprint, name: str, values: dict[str, str]) -> None:
+async def fill(fleet: Fleet, blueprint: Blueprint, name: str, values: Mapping[str, str]) -> None:
     """Make a host what it shall be."""
     host, engine = fleet.host(name), fleet.engine(name)
     for step in blueprint.steps.values():
@@ -135,11 +133,11 @@ async def fill(fleet: Fleet, blueprint: Blueprint, name: str, values: dict[str, 
                 pass
 
 
-async def wrong(fleet: Fleet, blueprint: Blueprint, name: str, values: dict[str, str]) -> int:
+async def wrong(fleet: Fleet, blueprint: Blueprint, name: str, values: Mapping[str, str]) -> int:
     """How many of a host's files and containers are not as declared."""
     own = [s for s in blueprint.steps.values() if s.host == name]
     wanted = {s.id: s.action for s in own if isinstance(s.action, WriteFiles)}
-    configs = await look(fleet.host(name), wanted, values, dict)
+    configs = (await look(fleet.host(name), wanted, values, dict)).configs
     states = {c.name: c for c in await fleet.engine(name).containers()}
     count = 0
     for step in own:

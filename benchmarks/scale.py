@@ -26,9 +26,9 @@ from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts
 from cloudwright.model.load import load
 from cloudwright.model.overrides import Override, OverrideFile, Overrides
-from cloudwright.plan.blueprint import World, make_blueprint
+from cloudwright.plan.blueprint import Blueprint, World, make_blueprint
 from cloudwright.plan.checks import check
-from cloudwright.plan.difference import make_plan
+from cloudwright.plan.difference import Plan, make_plan
 from cloudwright.services import SERVICES
 
 SIZES = (10, 100, 1000)
@@ -121,12 +121,12 @@ def measure(size: int) -> dict[str, float]:
         blueprint = timed("blueprint", lambda: blueprint_of(cloud, Overrides()))
         found["steps"] = len(blueprint.steps)
 
-        def planned(wanted=blueprint):  # type: ignore[no-untyped-def]
+        def planned(wanted: Blueprint = blueprint) -> Plan:
             plan = make_plan(wanted, world.observe(wanted))
             check(plan, wanted)
             return plan
 
-        def run(plan) -> None:  # type: ignore[no-untyped-def]
+        def run(plan: Plan) -> None:
             logs = StepLogs(folder / "run")
             outcome = asyncio.run(walk(plan, world.perform, lambda event: None, logs))
             assert outcome.is_whole, outcome.failed
@@ -149,7 +149,7 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def blueprint_of(cloud: Cloud, overrides: Overrides):  # type: ignore[no-untyped-def]
+def blueprint_of(cloud: Cloud, overrides: Overrides) -> Blueprint:
     """What must exist on hosts that are all alike."""
     facts = Facts(host="", cores=16, memory_bytes=64 * 1024**3, kernel_ovs=True)
     images = {s.image.name for s in SERVICES if s.image}
