@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from cloudwright.declare.at import CA_PATH, At, Listener
 from cloudwright.declare.ini import Ini
 from cloudwright.declare.library import LIBRARY
@@ -27,6 +29,10 @@ SUSPECT = 1.0
 INACTIVE = 5.0
 INSTALL = 4.0  # a loaded machine needs more than one try in 2 s
 INACTIVE_CHECK = 0.2
+PEER = SUSPECT
+"""Of silence, until a connection is given up and others are asked to pass messages on; 3 s by
+Galera's default. Where a site has several members, one of them passes on what other sites say.
+When it died, those behind it were suspected too, and no row was written for 13.8 s (measured)."""
 
 KEPT = (
     r"\.pem",
@@ -132,7 +138,14 @@ def group(at: At) -> dict[str, str | int]:
         "evs.inactive_timeout": f"PT{INACTIVE:g}S",
         "evs.install_timeout": f"PT{INSTALL:g}S",
         "evs.inactive_check_period": f"PT{INACTIVE_CHECK:g}S",
+        **({"gmcast.peer_timeout": f"PT{PEER:g}S"} if _is_passed_on(at) else {}),
     }
+
+
+def _is_passed_on(at: At) -> bool:
+    """Whether there are members that hear another site through a member of their own."""
+    sites = Counter(host.site for host in at.controllers)
+    return len(at.cloud.sites) > 1 and max(sites.values()) > 1
 
 
 def _buffer_pool(at: At) -> str:
