@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudwright.errors import Unreachable
+from cloudwright.errors import Missing, Unreachable
 from cloudwright.execute.journal.record import Record
 from cloudwright.execute.lock.ledger import DIRECTORY, Ledger, Page, Pages
 from cloudwright.transport.host import Completed, checked
@@ -44,6 +44,14 @@ class ScratchHost:
             status=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode()
         )
         return checked(completed, command, where=self.name, check=check)
+
+    async def get(self, path: str) -> bytes:
+        if self.lost:
+            raise Unreachable(f"the connection to {self.name} was lost")
+        file = Path(path.replace(DIRECTORY, str(self.folder)))
+        if not file.is_file():
+            raise Missing(f"no such file: {path}", where=self.name)
+        return file.read_bytes()
 
 
 def ledger_in(folder: Path, delays: Iterator[float] | None = None) -> Ledger:

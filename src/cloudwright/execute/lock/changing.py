@@ -26,6 +26,7 @@ from cloudwright.execute.journal.record import (
     DONE,
     FAILED,
     INTERRUPTED,
+    RUN_ID,
     Record,
     to_line,
     write_record,
@@ -70,6 +71,14 @@ class Change:
     gone: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Taken:
+    """What stood on the hosts as the cloud became ours, and the `dead` runs that had had it."""
+
+    pages: Pages
+    dead: frozenset[str]
+
+
 @asynccontextmanager
 async def changing(
     ledger: Ledger, record: Record, runs: Path, say: Say, seen: Pages | None = None
@@ -81,7 +90,9 @@ async def changing(
     """
     holder = this_process(run=record.run, cloud=record.cloud, why=record.what)
     try:
-        await _take(ledger, holder, record, say, seen or {})
+        taken = await _take(ledger, holder, record, say)
+        await _keep_journals(ledger, taken.dead, runs, say)
+        await _refuse_if_changed(ledger, holder, seen or {}, taken.pages)
     except asyncio.CancelledError:
         await asyncio.shield(ledger.withdraw(record.run))
         raise
@@ -133,21 +144,24 @@ def locked(holder: Holder) -> Locked:
     )
 
 
-async def _take(ledger: Ledger, holder: Holder, record: Record, say: Say, seen: Pages) -> None:
+async def _take(ledger: Ledger, holder: Holder, record: Record, say: Say) -> _Taken:
     line, away, rival = to_line(record), PAUSE_SECONDS, holder
+    dead: set[str] = set()
     clock = asyncio.get_running_loop().time
     deadline = clock() + PATIENCE_SECONDS
     while clock() < deadline:
         pages = await ledger.take(holder, line)
         votes = _votes(pages)
-        match decide(holder, votes, _ended(votes, holder), forgetful(pages)):
+        ended = _ended(votes, holder)
+        match decide(holder, votes, ended, forgetful(pages)):
             case Won(leftovers=leftovers):
                 if leftovers:
                     await ledger.replace(leftovers, holder, line)
-                await _refuse_if_changed(ledger, holder, seen, pages)
-                return
+                dead |= ended & set(leftovers.values())
+                return _Taken(pages=pages, dead=frozenset(dead))
             case TakeOver(entries=entries):
                 say(_took_over(entries, votes))
+                dead |= set(entries.values())
                 await ledger.replace(entries, holder, line)
             case Lost(to=other):
                 await ledger.withdraw(holder.run)
@@ -180,6 +194,28 @@ def _ended(votes: Votes, here: Holder) -> frozenset[str]:
 def _took_over(entries: Mapping[str, str], votes: Votes) -> str:
     dead = {str(votes[host]) for host in entries}
     return f"takes over from a run that has ended without letting go: {'; '.join(sorted(dead))}"
+
+
+async def _keep_journals(ledger: Ledger, dead: frozenset[str], runs: Path, say: Say) -> None:
+    """Put on the hosts what runs that were killed told, as far as it lies here.
+
+    Only we have it, and only who takes over from them knows that nobody writes it any more.
+    """
+    for run in sorted(filter(RUN_ID.fullmatch, dead)):
+        try:
+            journal = _journal(runs, run)
+        except OSError as error:
+            why = f"{error.filename or runs}: {error.strerror}"
+            say(f"the journal of {run} does not come to the hosts: {why}")
+            continue
+        if journal:
+            await ledger.add_journal(run, journal)
+
+
+def _journal(runs: Path, run: str) -> bytes:
+    """What a run has told so far (gzip); empty when it is not here."""
+    journal = runs / run / JOURNAL
+    return gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
 
 
 async def _refuse_if_changed(ledger: Ledger, holder: Holder, seen: Pages, now: Pages) -> None:
@@ -216,10 +252,9 @@ def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
 async def _end(ledger: Ledger, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
     record = dataclasses.replace(record, ended=time.time())
     text = b""
-    journal = runs / record.run / JOURNAL
     try:
         write_record(runs, record)
-        text = gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
+        text = _journal(runs, record.run)
     except OSError as error:  # a full disk here is no reason to leave the hosts locked
         why = f"{error.filename or runs}: {error.strerror}"
         say(f"the record of this run is on the hosts alone: {why}")

@@ -60,6 +60,13 @@ ls -1r runs | sed 's/\\.json.*$//' | uniq | awk 'NR > {kept}' | while IFS= read 
 rm -f "runs/$old.json" "runs/$old.jsonl.gz"; done
 """
 )
+_ADD_JOURNAL = (
+    _ENTER
+    + """if [ -f "runs/$run.json" ] && [ ! -e "runs/$run.jsonl.gz" ]; then
+write "runs/$run.jsonl.gz" || {{ rm -f "runs/$run.jsonl.gz.new"; exit 74; }}
+fi
+"""
+)
 _ERASE = (
     _ENTER
     + """if held "$run"; then cd / && rm -rf {d} && rmdir "$(dirname {d})" 2>/dev/null || true
@@ -143,6 +150,12 @@ class Ledger:
         """Let go, and leave the run's record and journal (gzip; may be empty) behind."""
         lines = _lines(run, record, "journal" if journal else "") + journal
         return await self._all(_END, lambda host: lines)
+
+    async def add_journal(self, run: str, journal: bytes) -> Pages:
+        """Leave the journal (gzip) of a run that did not end beside its record, where there is a
+        record and no journal yet."""
+        lines = _lines(run, "", "") + journal
+        return await self._all(_ADD_JOURNAL, lambda host: lines)
 
     async def erase(self, run: str) -> Pages:
         """Let go, and leave nothing at all behind: the cloud is gone."""
