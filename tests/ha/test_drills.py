@@ -24,6 +24,8 @@ def drilled(cloud: Tool, *words: str) -> dict[str, Any]:
     said = process.communicate(timeout=1800)[0]
     print(said)
     assert process.returncode in (0, 10), said
+    assert "drill (" in cloud.run("history", "--last", "1")
+    assert "free" in cloud.run("lock", "status")
     newest = max((cloud.state / "drills").iterdir())
     report: dict[str, Any] = json.loads((newest / "report.json").read_text())
     return report

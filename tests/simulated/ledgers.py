@@ -13,9 +13,25 @@ from pathlib import Path
 from cloudwright.errors import Missing, Unreachable
 from cloudwright.execute.journal.record import Record
 from cloudwright.execute.lock.ledger import DIRECTORY, Ledger, Page, Pages
+from cloudwright.transport.fake import Answer, no_shell
 from cloudwright.transport.host import Completed, checked
 
 NAMES = ("one", "two", "three")
+
+
+def shell_in(folder: Path) -> Answer:
+    """Runs what a host is told about its ledger, and nothing else, on a ledger in `folder`."""
+
+    def answer(command: str, stdin: bytes) -> Completed:
+        if DIRECTORY not in command:
+            return no_shell(command, stdin)
+        script = command.replace(DIRECTORY, str(folder))
+        done = subprocess.run(["/bin/sh", "-c", script], input=stdin, capture_output=True)
+        return Completed(
+            status=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode()
+        )
+
+    return answer
 
 
 class ScratchHost:
@@ -35,14 +51,7 @@ class ScratchHost:
         if self.lost:
             raise Unreachable(f"the connection to {self.name} was lost")
         self.commands += 1
-        done = subprocess.run(
-            ["/bin/sh", "-c", command.replace(DIRECTORY, str(self.folder))],
-            input=stdin,
-            capture_output=True,
-        )
-        completed = Completed(
-            status=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode()
-        )
+        completed = shell_in(self.folder)(command, stdin)
         return checked(completed, command, where=self.name, check=check)
 
     async def get(self, path: str) -> bytes:

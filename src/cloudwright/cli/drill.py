@@ -26,7 +26,8 @@ def drill() -> None:
     While it runs, tokens and lists of servers and images are asked for, ports made, rows and
     messages written, a few a second. The report lies in .cloudwright/drills: text, JSON, and a
     picture. Exits 10 when a limit was not kept, an acknowledged write is missing, or `what-if`
-    said otherwise.
+    said otherwise; 5, with nothing broken, while another run holds the cloud's lock, which a drill
+    holds, too.
     """
 
 

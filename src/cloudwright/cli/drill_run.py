@@ -25,7 +25,10 @@ from cloudwright.transport.local import LocalHost
 async def run_drill(
     path: Path, injury: Injury, options: Mapping[str, object], *, lab: bool
 ) -> bool:
-    """Do it, say and write what was found; whether it passed."""
+    """Do it, say and write what was found; whether it passed.
+
+    Raises Locked, with nothing broken, when another run holds the cloud.
+    """
     times = Times(broken=float(str(options["hold"])), whole=float(str(options["wait"])))
     async with open_session(path, SERVICES) as session, _injector(session, lab=lab) as injector:
         drill = Drill(
@@ -37,7 +40,8 @@ async def run_drill(
             creates=bool(options["creates"]),
             tell=click.echo,
         )
-        done = await drill.run()
+        async with session.changing("drill", injury.label, click.echo, reconnect=True):
+            done = await drill.run()
     directory = directory_for(session.state)
     _write(directory, done)
     click.echo(text(done.report), nl=False)

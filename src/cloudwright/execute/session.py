@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from cloudwright.declare.at import AUTHORITY
@@ -18,6 +19,7 @@ from cloudwright.execute.journal.events import Tell
 from cloudwright.execute.journal.record import RUNS, new_record
 from cloudwright.execute.lock.changing import Change, changing
 from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
+from cloudwright.execute.lock.reached import open_ledger
 from cloudwright.execute.look.observe import observe
 from cloudwright.execute.look.survey import LocalImages, holdings, survey
 from cloudwright.execute.run import execute as run_plan
@@ -115,11 +117,22 @@ class Session:
 
     @asynccontextmanager
     async def changing(
-        self, verb: str, reason: str, say: Callable[[str], None], seen: Pages | None = None
+        self,
+        verb: str,
+        reason: str,
+        say: Callable[[str], None],
+        seen: Pages | None = None,
+        *,
+        reconnect: bool = False,
     ) -> AsyncIterator[Change]:
-        """Hold the cloud while the block changes it, and leave a record; see `lock.changing`."""
+        """Hold the cloud while the block changes it, and leave a record; see `lock.changing`.
+
+        With `reconnect` it lets go over new connections: the hosts may lose their power meanwhile.
+        """
         record = await new_record(self.path, self.cloud, verb, reason)
-        async with changing(self.ledger, record, self.state / RUNS, say, seen) as change:
+        ending = partial(open_ledger, self.cloud, self.path) if reconnect else None
+        runs = self.state / RUNS
+        async with changing(self.ledger, record, runs, say, seen, ending) as change:
             yield change
 
     async def holdings(self) -> Holdings:

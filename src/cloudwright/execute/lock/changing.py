@@ -7,7 +7,7 @@ import dataclasses
 import gzip
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,8 @@ END_SECONDS = 30.0
 """For letting go: longer than a lost connection takes to be noticed."""
 
 Say = Callable[[str], None]
+Ending = Callable[[], AbstractAsyncContextManager[Ledger]]
+"""Opens the ledger through which a run lets go."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -81,18 +83,27 @@ class _Taken:
 
 @asynccontextmanager
 async def changing(
-    ledger: Ledger, record: Record, runs: Path, say: Say, seen: Pages | None = None
+    ledger: Ledger,
+    record: Record,
+    runs: Path,
+    say: Say,
+    seen: Pages | None = None,
+    ending: Ending | None = None,
 ) -> AsyncIterator[Change]:
     """Hold the cloud for as long as the block runs, and leave a record of it here and there.
 
     `seen` is what stood on the hosts when they were looked at: UnsafePlan when another run ended
-    since. Raises Locked when another holds the cloud, Unreachable when too few hosts answer.
+    since. `ending` is for a block in which hosts lose their power: the lock is on their disks
+    before it begins, and is let go through what `ending` opens. Raises Locked when another holds
+    the cloud, Unreachable when too few hosts answer.
     """
     holder = this_process(run=record.run, cloud=record.cloud, why=record.what)
     try:
         taken = await _take(ledger, holder, record, say)
         await _keep_journals(ledger, taken.dead, runs, say)
         await _refuse_if_changed(ledger, holder, seen or {}, taken.pages)
+        if ending:
+            await ledger.to_disk()
     except asyncio.CancelledError:
         await asyncio.shield(ledger.withdraw(record.run))
         raise
@@ -106,7 +117,8 @@ async def changing(
         raise
     finally:
         ended = _counted(ended, change.outcome)
-        await asyncio.shield(_end(ledger, ended, runs, say, erase=change.gone))
+        opened = ending or (lambda: nullcontext(ledger))
+        await asyncio.shield(_end(opened, ended, runs, say, erase=change.gone))
 
 
 def refuse_if_held(pages: Pages) -> None:
@@ -249,7 +261,7 @@ def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
     )
 
 
-async def _end(ledger: Ledger, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
+async def _end(ending: Ending, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
     record = dataclasses.replace(record, ended=time.time())
     text = b""
     try:
@@ -259,7 +271,7 @@ async def _end(ledger: Ledger, record: Record, runs: Path, say: Say, *, erase: b
         why = f"{error.filename or runs}: {error.strerror}"
         say(f"the record of this run is on the hosts alone: {why}")
     try:
-        async with asyncio.timeout(END_SECONDS):
+        async with ending() as ledger, asyncio.timeout(END_SECONDS):
             if erase:
                 pages = await ledger.erase(record.run)
             else:

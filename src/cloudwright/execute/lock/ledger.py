@@ -67,6 +67,7 @@ write "runs/$run.jsonl.gz" || {{ rm -f "runs/$run.jsonl.gz.new"; exit 74; }}
 fi
 """
 )
+_TO_DISK = _ENTER + "sync lock . || exit 74\n"
 _ERASE = (
     _ENTER
     + """if held "$run"; then cd / && rm -rf {d} && rmdir "$(dirname {d})" 2>/dev/null || true
@@ -156,6 +157,11 @@ class Ledger:
         record and no journal yet."""
         lines = _lines(run, "", "") + journal
         return await self._all(_ADD_JOURNAL, lambda host: lines)
+
+    async def to_disk(self) -> Pages:
+        """Have the lock survive a loss of power: else the last half minute may be lost with it,
+        or leave a lock that nobody can read."""
+        return await self._all(_TO_DISK, lambda host: _lines("", "", ""))
 
     async def erase(self, run: str) -> Pages:
         """Let go, and leave nothing at all behind: the cloud is gone."""
