@@ -11,7 +11,8 @@ import pytest
 
 from cloudwright.errors import Locked
 from cloudwright.execute.journal.journal import JOURNAL
-from cloudwright.execute.lock.changing import changing, refuse_if_held
+from cloudwright.execute.lock.changing import changing, noted, refuse_if_held
+from cloudwright.execute.lock.decide import Unknown
 from cloudwright.execute.lock.ledger import Ledger, Page
 from cloudwright.transport.ssh import connect_ssh
 from tests.contract import sshd
@@ -43,8 +44,14 @@ def test_two_operators_over_ssh(tmp_path: Path) -> None:
         assert await theirs.journal("another") is None
         async with changing(theirs, record("b"), tmp_path / "bob", silent):
             pass
+        for run in (record("a").run, "another"):  # it is not even read where it is not wanted
+            pages = await theirs.add_journal(run, bytes(range(256)) * 4000)
+            assert pages == {"ctl": Page()}
+        assert await theirs.journal("another") is None
+        async with noted(ours, record("c"), tmp_path / "alice", silent):
+            assert isinstance((await theirs.to_disk())["ctl"], Unknown)  # nobody has the lock
         kept = await theirs.records()
-        assert [line.count('"done"') for line in str(kept["ctl"]).splitlines()] == [2, 2]
+        assert [line.count('"done"') for line in str(kept["ctl"]).splitlines()] == [2, 2, 2]
         await asyncio.gather(first.close(), second.close())
 
     with sshd.running(tmp_path) as server:

@@ -320,6 +320,7 @@ def test_without_a_dead_member_the_other_goes_on_and_its_return_splits_nothing(
     assert clusters.ready("ctl-a") == []
     said = clusters.tool.run(*words, "--statement", "site:b is dead")
     assert "ctl-a knows most of those that answer" in said
+    assert "recover (without site:b)" in clusters.tool.run("history", "--last", "1")
     for cluster in ("mariadb", "rabbitmq", "ovn-nb-db", "ovn-sb-db"):
         assert f"{cluster}: whole" in said
     clusters.until("the survivor", lambda: clusters.ready("ctl-a"))
@@ -363,6 +364,7 @@ def test_a_site_goes_on_without_the_other_and_the_witness_and_they_come_back(
     assert "witness is silent too" in clusters.tool.run(*words[:3], *wrong, status=3)
     assert clusters.ready("ctl-b") == []
     print(clusters.tool.run(*words, *claim))
+    assert "failover (without site:a, site:w)" in clusters.tool.run("history", "--last", "1")
     clusters.write("ctl-b", 502)
     clusters.publish("ctl-b", b"after")
     clusters.northbound("ctl-b", "ls-add", "after")

@@ -14,7 +14,7 @@ from cloudwright.errors import Missing, Unreachable
 from cloudwright.execute.journal.record import Record
 from cloudwright.execute.lock.ledger import DIRECTORY, Ledger, Page, Pages
 from cloudwright.transport.fake import Answer, no_shell
-from cloudwright.transport.host import Completed, checked
+from cloudwright.transport.host import Completed, checked, took_too_long
 
 NAMES = ("one", "two", "three")
 
@@ -47,7 +47,11 @@ class ScratchHost:
     async def run(
         self, command: str, *, stdin: bytes = b"", check: bool = True, timeout: float = 0
     ) -> Completed:
-        await asyncio.sleep(next(self.delays))
+        wait = next(self.delays)
+        if 0 < timeout < wait:
+            await asyncio.sleep(timeout)
+            raise took_too_long(command, "", timeout, where=self.name)
+        await asyncio.sleep(wait)
         if self.lost:
             raise Unreachable(f"the connection to {self.name} was lost")
         self.commands += 1

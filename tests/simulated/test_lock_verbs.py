@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from cloudwright.cli import drill_run
+from cloudwright.cli.failover import _failover
+from cloudwright.cli.recover import _recover
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
-from cloudwright.errors import Locked, Missing
+from cloudwright.errors import Locked, Missing, Unreachable, UnsafePlan
+from cloudwright.execute import session as sessions
+from cloudwright.execute.history import merge
 from cloudwright.execute.host.fleet import Fleet, Member
-from cloudwright.execute.journal.record import from_line
-from cloudwright.execute.lock.changing import changing
-from cloudwright.execute.lock.ledger import Ledger, Page
+from cloudwright.execute.journal.record import Record, from_line, read_records
+from cloudwright.execute.lock.breaking import break_lock, forgot_by, is_free, is_held
+from cloudwright.execute.lock.changing import NOTE_SECONDS, changing, noted, tell_holders
+from cloudwright.execute.lock.ledger import KEPT_RUNS, Ledger, Page
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.execute.session import Session
 from cloudwright.images.schemas import Schemas
@@ -159,6 +167,196 @@ def test_a_drill_of_a_cloud_that_another_run_holds_breaks_nothing(
             with pytest.raises(Locked) as caught:
                 await drill_run.run_drill(session.path, cold_start(CLOUD), OPTIONS, lab=False)
             assert caught.value.exit_code == 5
+
+    asyncio.run(story())
+    assert told(session) == []
+
+
+LOST = ("site:a", "site:w")
+
+
+def without(name: str, **changed: object) -> Record:
+    """The record of a failover."""
+    return record(name, verb="failover", reason="without site:a, site:w", **changed)
+
+
+def kept_on(folder: Path, name: str, run: str) -> Record | None:
+    """What a host keeps of a run."""
+    file = folder / name / "runs" / f"{run}.json"
+    return from_line(file.read_text()) if file.exists() else None
+
+
+async def remember(folder: Path) -> None:
+    """A first run of the cloud, which all hosts remember from now on."""
+    async with changing(ledger_in(folder), record("0"), folder / "runs", silent):
+        pass
+
+
+def test_a_failover_leaves_its_record_on_every_host_that_answers(tmp_path: Path) -> None:
+    runs, one = tmp_path / "runs", without("a")
+
+    async def story() -> None:
+        await remember(tmp_path)
+        ledger = ledger_in(tmp_path)
+        seen = await ledger.peek()
+        lose(ledger, "one", "three")
+        with pytest.raises(Unreachable):
+            async with changing(ledger, one, runs, silent):
+                raise AssertionError("a majority is lost")
+        async with noted(ledger, one, runs, silent):
+            begun = kept_on(tmp_path, "two", one.run)
+            assert begun is not None
+            assert (begun.what, begun.result) == ("failover (without site:a, site:w)", "")
+            assert begun in read_records(runs)
+            assert merge({"two": [begun]}, held="")[0].result == "running or killed"
+        ended = kept_on(tmp_path, "two", one.run)
+        assert ended is not None and ended.result == "done" and ended.ended >= ended.began
+        assert ended in read_records(runs)
+        assert kept_on(tmp_path, "one", one.run) is kept_on(tmp_path, "three", one.run) is None
+        # What was planned before is not what is there any more.
+        with pytest.raises(UnsafePlan, match="another run changed this cloud"):
+            async with changing(ledger_in(tmp_path), record("b"), runs, silent, seen):
+                raise AssertionError("what was seen is old")
+
+    run_virtual(story())
+
+
+def test_a_failover_that_fails_says_so_in_its_record(tmp_path: Path) -> None:
+    one = without("a")
+
+    async def story() -> None:
+        with pytest.raises(UnsafePlan):
+            async with noted(ledger_in(tmp_path), one, tmp_path / "runs", silent):
+                raise UnsafePlan("mariadb on ctl-b is not whole after 180 s")
+        for name in NAMES:
+            left = kept_on(tmp_path, name, one.run)
+            assert left is not None
+            assert (left.result, left.error) == (
+                "failed",
+                "mariadb on ctl-b is not whole after 180 s",
+            )
+
+    run_virtual(story())
+
+
+def test_nothing_keeps_a_failover_from_its_work(tmp_path: Path) -> None:
+    """No space here, none on a host, one that hangs, one that is lost: it begins within seconds,
+    and what it says is what concerns this machine."""
+    said: list[str] = []
+    (tmp_path / "runs").write_text("where a folder must be")
+    (tmp_path / "one").write_text("where a folder must be")
+
+    async def story() -> None:
+        clock = asyncio.get_running_loop().time
+        ledger = ledger_in(tmp_path)
+        ledger.hosts["two"].delays = itertools.repeat(1000.0)  # type: ignore[attr-defined]
+        lose(ledger, "three")
+        began = clock()
+        async with noted(ledger, without("a"), tmp_path / "runs", said.append):
+            assert clock() - began <= 2 * NOTE_SECONDS
+
+    run_virtual(story())
+    assert [line.partition(":")[0] for line in said] == [
+        "the record of this run is on the hosts alone"
+    ]
+
+
+def test_a_failover_makes_no_host_remember_that_forgot_whose_the_lock_is(tmp_path: Path) -> None:
+    async def story() -> None:
+        await remember(tmp_path)
+        shutil.rmtree(tmp_path / "one")
+        ledger = ledger_in(tmp_path)
+        async with noted(ledger, without("a"), tmp_path / "runs", silent):
+            pass
+        assert kept_on(tmp_path, "one", without("a").run) is not None
+        assert forgot_by(await ledger.peek()) == {"one"}
+
+    run_virtual(story())
+
+
+def test_hosts_keep_so_many_failovers_and_no_more(tmp_path: Path) -> None:
+    folder = tmp_path / "one" / "runs"
+    folder.mkdir(parents=True)
+    for n in range(KEPT_RUNS + 5):
+        (folder / f"2025-01-01T00-00-00-{n:04x}.json").write_text("")
+
+    async def story() -> None:
+        async with noted(ledger_in(tmp_path), without("a"), tmp_path / "runs", silent):
+            assert len(list(folder.iterdir())) == KEPT_RUNS + 6
+
+    run_virtual(story())
+    assert len(list(folder.iterdir())) == KEPT_RUNS
+    assert (folder / f"{without('a').run}.json").exists()
+
+
+def test_a_failover_is_refused_where_a_majority_says_who_has_the_cloud(tmp_path: Path) -> None:
+    """And nowhere else: what a minority says is told; where it is refused `lock break` helps."""
+    runs = tmp_path / "runs"
+
+    async def story() -> None:
+        theirs, ours = ledger_in(tmp_path), ledger_in(tmp_path)
+        async with changing(theirs, record("b"), runs, lambda line: None):
+            lose(ours, "one")
+            with pytest.raises(Locked) as caught:
+                await tell_holders(ours, silent)
+            assert "lock break" in caught.value.hint
+            with pytest.raises(Locked):
+                async with noted(ours, without("a"), runs, silent):
+                    raise AssertionError("another run has the cloud")
+            assert kept_on(tmp_path, "two", without("a").run) is None
+            lose(ours, "three")
+            said: list[str] = []
+            await tell_holders(ours, said.append)
+            (line,) = said
+            assert line.startswith("the lock on two is of a run that may still work: ")
+            assert f"process {os.getpid()}" in line
+            async with noted(ours, without("a"), runs, silent):
+                pass
+            both = ledger_in(tmp_path)
+            lose(both, "one")
+            seen = await both.peek()
+            await break_lock(both, seen, record("c", verb="lock break"), runs)
+            await tell_holders(both, silent)
+            async with noted(both, without("d"), runs, silent):
+                assert kept_on(tmp_path, "two", without("d").run) is not None
+
+    run_virtual(story())
+
+
+def test_a_lock_is_broken_on_a_minority_too(tmp_path: Path) -> None:
+    """As far as hosts answer: nobody has the cloud by that, and nothing of the dead is told."""
+    runs = tmp_path / "runs"
+
+    async def story() -> None:
+        theirs, ours = ledger_in(tmp_path), ledger_in(tmp_path)
+        async with changing(theirs, record("b"), runs, lambda line: None):
+            lose(ours, "one", "three")
+            pages = await break_lock(ours, await ours.peek(), record("c"), runs)
+            assert not is_held(pages) and not is_free(pages)
+            await tell_holders(ours, silent)
+
+    run_virtual(story())
+
+
+@pytest.mark.parametrize("verb", [_failover, _recover])
+def test_a_word_on_the_dead_is_refused_before_anybody_is_asked_for_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: Callable[[Path, tuple[str, ...], str | None, float], Awaitable[int]],
+) -> None:
+    (tmp_path / "cloud.yaml").write_text("name: two-sites\n")
+    session = session_in(tmp_path)
+
+    @asynccontextmanager
+    async def opened(path: Path, services: object, *, whole: bool) -> AsyncIterator[Session]:
+        yield session
+
+    monkeypatch.setattr(sessions, "open_session", opened)
+
+    async def story() -> None:
+        async with changing(session_in(tmp_path).ledger, record("a"), tmp_path / "runs", silent):
+            with pytest.raises(Locked):
+                await verb(session.path, LOST, None, 1.0)
 
     asyncio.run(story())
     assert told(session) == []

@@ -37,13 +37,17 @@ def failover(path: Path, without: tuple[str, ...], statement: str | None, wait: 
     and what may be lost by it, and asks for a typed statement. A cluster that is whole is left
     alone. Refused when all are, when a lost host gives a sign of life, or when one is silent that
     was not named. Can be repeated. Those that return join by themselves and bring nothing back;
-    `failback` watches it.
+    `failback` watches it. Who did it and when is in `history`.
+
+    It holds no lock, for which there may be too few hosts left. Refused while most of all that
+    keep the lock say that another run has it; what fewer say is shown.
     """
     return asyncio.run(_failover(path, without, statement, wait))
 
 
 async def _failover(path: Path, without: tuple[str, ...], given: str | None, wait: float) -> int:
     from cloudwright.errors import UnsafePlan
+    from cloudwright.execute.lock.changing import tell_holders
     from cloudwright.execute.recover.failover import Voting
     from cloudwright.execute.session import open_session
     from cloudwright.operations.failover import consequences, meant, why_not
@@ -53,6 +57,7 @@ async def _failover(path: Path, without: tuple[str, ...], given: str | None, wai
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_lost(session.fleet.lost)
+        await tell_holders(session.ledger, click.echo)
         dead = meant(session.cloud, without)
         voting = Voting(
             cloud=session.cloud, services=SERVICES, fleet=session.fleet, here=LocalHost(HERE)
@@ -66,9 +71,15 @@ async def _failover(path: Path, without: tuple[str, ...], given: str | None, wai
         click.echo("\n".join(consequences(clusters, dead)))
         click.echo("If any of them still serves somewhere, the cloud will be two.")
         typed(statement(without), given, "nobody was told anything")
-        await voting.force(dead, wait, click.echo)
+        async with session.noted("failover", named(without), click.echo):
+            await voting.force(dead, wait, click.echo)
         click.echo("every cluster is whole; the addresses follow by themselves")
         return 0
+
+
+def named(without: Sequence[str]) -> str:
+    """What was named as dead, for the history."""
+    return f"without {', '.join(without)}"
 
 
 def table(clusters: Sequence[Cluster]) -> str:

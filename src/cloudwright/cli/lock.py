@@ -17,7 +17,8 @@ HELD = 5
 def lock() -> None:
     """Show who is changing the cloud, or break their lock.
 
-    Every verb that changes something holds the cloud's lock while it works, and so does `drill`.
+    Every verb that changes something holds the cloud's lock while it works, and so does `drill`;
+    `failover` and `recover --without` do not, since they must work where most hosts are lost.
     The lock is on the controllers and on the hosts of witness sites; whoever has most of them has
     it. It never expires: a run that was killed is taken over by the next one of the same user on
     the same machine, and only `break` frees it for others.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudwright.cli.asking import typed
-from cloudwright.cli.failover import table
+from cloudwright.cli.failover import named, table
 from cloudwright.cli.options import columns, tell_lost, with_cloud
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def recover(path: Path, without: tuple[str, ...], statement: str | None, wait: f
 
     After a power cut they agree by themselves who knows most, once all are back. When one never
     comes back, say so with --without: changes that only it had are lost then. That is refused
-    while a whole cluster is there, or when that host gives a sign of life. Exits 1 when a cluster
-    is not whole at the end: the database, the queue, or one of OVN's.
+    while a whole cluster is there, when that host gives a sign of life, or while another run has
+    the lock, as `failover` is; who did it is in `history`. Exits 1 when a cluster is not whole at
+    the end: the database, the queue, or one of OVN's.
     """
     return asyncio.run(_recover(path, without, statement, wait))
 
@@ -48,18 +49,22 @@ def recover(path: Path, without: tuple[str, ...], statement: str | None, wait: f
 async def _recover(
     path: Path, without: tuple[str, ...], statement: str | None, wait: float
 ) -> int:
+    from cloudwright.execute.lock.changing import tell_holders
     from cloudwright.execute.session import open_session
     from cloudwright.operations.failover import meant, unsettled, why_wait
     from cloudwright.services import SERVICES
 
     async with open_session(path, SERVICES, whole=False) as session:
         tell_lost(session.fleet.lost)
+        if without:
+            await tell_holders(session.ledger, click.echo)
         dead, voting = meant(session.cloud, without), _voting(session)
         clusters = await voting.look()
         click.echo(_shown(clusters))
         if without:
             _confirm(without, statement, why_wait(clusters, dead))
-            await voting.pass_on(dead)
+            async with session.noted("recover", named(without), click.echo):
+                await voting.pass_on(dead)
             click.echo("the others know; they go on without")
     if any(unsettled(cluster, dead) for cluster in clusters):
         clusters = await _settled(path, dead, wait)

@@ -35,8 +35,13 @@ class Remembered:
 
     @property
     def result(self) -> str:
-        """How it ended: a run that left no end either still holds the lock or was killed."""
-        return self.record.result or ("running" if self.holds else "killed")
+        """How it ended: a run that left no end either still holds the lock or was killed; of one
+        that never held it nobody can tell."""
+        if self.record.result:
+            return self.record.result
+        if self.holds:
+            return "running"
+        return "killed" if self.record.held else "running or killed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,9 +17,10 @@ from cloudwright.execute.host.fleet import Fleet, open_fleet
 from cloudwright.execute.images.store import local_image_ids
 from cloudwright.execute.journal.events import Tell
 from cloudwright.execute.journal.record import RUNS, new_record
-from cloudwright.execute.lock.changing import Change, changing
+from cloudwright.execute.lock.changing import changing, noted
 from cloudwright.execute.lock.ledger import Ledger, Pages, ledger_of
 from cloudwright.execute.lock.reached import open_ledger
+from cloudwright.execute.lock.recorded import Change
 from cloudwright.execute.look.observe import observe
 from cloudwright.execute.look.survey import LocalImages, holdings, survey
 from cloudwright.execute.run import execute as run_plan
@@ -133,6 +134,15 @@ class Session:
         ending = partial(open_ledger, self.cloud, self.path) if reconnect else None
         runs = self.state / RUNS
         async with changing(self.ledger, record, runs, say, seen, ending) as change:
+            yield change
+
+    @asynccontextmanager
+    async def noted(
+        self, verb: str, reason: str, say: Callable[[str], None]
+    ) -> AsyncIterator[Change]:
+        """Leave a record of the block without holding the cloud; see `lock.changing`."""
+        record = await new_record(self.path, self.cloud, verb, reason)
+        async with noted(self.ledger, record, self.state / RUNS, say) as change:
             yield change
 
     async def holdings(self) -> Holdings:

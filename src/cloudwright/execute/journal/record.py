@@ -31,7 +31,8 @@ class Record:
     """One run of a verb that changes. Times are seconds since the epoch.
 
     `result` is `done`, `failed` or `interrupted`, empty while it runs and for ever when it was
-    killed; `error` is the first line of what went wrong. `commit` is empty without git.
+    killed; `error` is the first line of what went wrong. `commit` is empty without git. `held`
+    is whether it held the cloud's lock, so that the lock tells whether it still runs.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Record:
     done: int = 0
     failed: int = 0
     skipped: int = 0
+    held: bool = True
 
     @property
     def what(self) -> str:

@@ -1,36 +1,19 @@
-"""The lock held around a change, on the cloud's hosts, and the record of who changed what."""
+"""The lock held around a change, and the record of it, on the cloud's hosts."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import gzip
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudwright.errors import (
-    CloudError,
-    Interrupted,
-    Locked,
-    Unreachable,
-    UnsafePlan,
-    of_this_machine,
-)
-from cloudwright.execute.journal.events import Outcome
+from cloudwright.errors import Locked, Unreachable, UnsafePlan
 from cloudwright.execute.journal.holder import Holder, has_ended, this_process
 from cloudwright.execute.journal.journal import JOURNAL
-from cloudwright.execute.journal.record import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    RUN_ID,
-    Record,
-    to_line,
-    write_record,
-)
+from cloudwright.execute.journal.record import RUN_ID, Record, to_line, write_record
 from cloudwright.execute.lock.decide import (
     FORGOT,
     Lost,
@@ -44,6 +27,7 @@ from cloudwright.execute.lock.decide import (
     majority,
 )
 from cloudwright.execute.lock.ledger import Ledger, Page, Pages, forgetful
+from cloudwright.execute.lock.recorded import Change, recorded
 
 PATIENCE_SECONDS = 10.0
 """For a race of two to be decided: many round trips to the slowest host."""
@@ -55,22 +39,13 @@ longer than the other takes to ask everybody, or both would meet again for ever.
 END_SECONDS = 30.0
 """For letting go: longer than a lost connection takes to be noticed."""
 
+NOTE_SECONDS = 5.0
+"""For a host that is asked for no more than to write something down, when there are better things
+to do than to wait for it."""
+
 Say = Callable[[str], None]
 Ending = Callable[[], AbstractAsyncContextManager[Ledger]]
 """Opens the ledger through which a run lets go."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Change:
-    """The run that holds the lock; what it did is put into `outcome`.
-
-    `gone` is set once there is no cloud left to lock: then the hosts forget its history too.
-    """
-
-    record: Record
-    directory: Path
-    outcome: Outcome = dataclasses.field(default_factory=Outcome)
-    gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,18 +82,51 @@ async def changing(
     except asyncio.CancelledError:
         await asyncio.shield(ledger.withdraw(record.run))
         raise
-    change = Change(record=record, directory=runs / record.run)
-    ended = dataclasses.replace(record, result=DONE)
-    try:
+
+    async def begin() -> None:
         write_record(runs, record)
-        yield change
-    except BaseException as error:
-        ended = dataclasses.replace(record, result=_result(error), error=_first(error))
-        raise
-    finally:
-        ended = _counted(ended, change.outcome)
+
+    async def end(change: Change, ended: Record) -> None:
         opened = ending or (lambda: nullcontext(ledger))
-        await asyncio.shield(_end(opened, ended, runs, say, erase=change.gone))
+        await _let_go(opened, ended, runs, say, erase=change.gone)
+
+    async with recorded(record, runs, begin, end) as change:
+        yield change
+
+
+@asynccontextmanager
+async def noted(ledger: Ledger, record: Record, runs: Path, say: Say) -> AsyncIterator[Change]:
+    """Leave a record of the block here and on every host that answers, and hold nothing.
+
+    It is for what must work where no majority of the hosts is left. Raises Locked when a majority
+    of them all says that another run has the cloud.
+    """
+    ledger = dataclasses.replace(ledger, patience=NOTE_SECONDS)
+    refuse_if_held(await ledger.peek())
+    record = dataclasses.replace(record, held=False)
+
+    async def begin() -> None:
+        _keep_here(runs, record, lambda line: None)
+        await ledger.note(record.run, to_line(record), ended=False)
+
+    async def end(change: Change, ended: Record) -> None:
+        _keep_here(runs, ended, say)
+        await ledger.note(record.run, to_line(ended), ended=True)
+
+    async with recorded(record, runs, begin, end) as change:
+        yield change
+
+
+async def tell_holders(ledger: Ledger, say: Say) -> None:
+    """Say who seems to hold the cloud, as far as hosts that answer know; Locked where a majority
+    of them all says so."""
+    pages = await dataclasses.replace(ledger, patience=NOTE_SECONDS).peek()
+    refuse_if_held(pages)
+    here = this_process(run="", cloud="", why="")
+    for entries in _entries(pages).values():
+        holder = next(iter(entries.values()))
+        if not has_ended(holder, here):
+            say(f"the lock on {', '.join(entries)} is of a run that may still work: {holder}")
 
 
 def refuse_if_held(pages: Pages) -> None:
@@ -136,14 +144,19 @@ def living_holder_of(pages: Pages) -> Holder | None:
 
 def holder_of(pages: Pages) -> Holder | None:
     """Who has the cloud, by a majority of the hosts that keep its lock; None: nobody."""
-    counts: dict[str, list[Holder]] = {}
-    for page in pages.values():
-        if isinstance(page, Page) and page.holder:
-            counts.setdefault(page.holder.run, []).append(page.holder)
-    for holders in counts.values():
-        if len(holders) >= majority(len(pages)):
-            return holders[0]
+    for entries in _entries(pages).values():
+        if len(entries) >= majority(len(pages)):
+            return next(iter(entries.values()))
     return None
+
+
+def _entries(pages: Pages) -> Mapping[str, Mapping[str, Holder]]:
+    """Run → host → what stands there of the run that has it."""
+    found: dict[str, dict[str, Holder]] = {}
+    for host, page in pages.items():
+        if isinstance(page, Page) and page.holder:
+            found.setdefault(page.holder.run, {})[host] = page.holder
+    return found
 
 
 def locked(holder: Holder) -> Locked:
@@ -261,21 +274,14 @@ def too_few(unknown: Mapping[str, str], voters: int) -> Unreachable:
     )
 
 
-async def _end(ending: Ending, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
-    record = dataclasses.replace(record, ended=time.time())
-    text = b""
-    try:
-        write_record(runs, record)
-        text = _journal(runs, record.run)
-    except OSError as error:  # a full disk here is no reason to leave the hosts locked
-        why = f"{error.filename or runs}: {error.strerror}"
-        say(f"the record of this run is on the hosts alone: {why}")
+async def _let_go(ending: Ending, record: Record, runs: Path, say: Say, *, erase: bool) -> None:
+    journal = _keep_here(runs, record, say)
     try:
         async with ending() as ledger, asyncio.timeout(END_SECONDS):
             if erase:
                 pages = await ledger.erase(record.run)
             else:
-                pages = await ledger.end(record.run, to_line(record), text)
+                pages = await ledger.end(record.run, to_line(record), journal)
     except TimeoutError:
         say(f"the lock may still be there: no answer within {END_SECONDS:g} s")
         return
@@ -286,26 +292,15 @@ async def _end(ending: Ending, record: Record, runs: Path, say: Say, *, erase: b
             say(f"the lock on {host} was not ours any more: somebody broke it meanwhile")
 
 
-def _counted(record: Record, outcome: Outcome) -> Record:
-    return dataclasses.replace(
-        record,
-        done=len(outcome.done),
-        failed=len(outcome.failed) + len(outcome.cut),
-        skipped=len(outcome.skipped),
-    )
+def _keep_here(runs: Path, record: Record, say: Say) -> bytes:
+    """Write the record down here; the journal that lies beside it (gzip), empty without one.
 
-
-def _result(error: BaseException) -> str:
-    interrupts = (Interrupted, asyncio.CancelledError, KeyboardInterrupt)
-    return INTERRUPTED if isinstance(error, interrupts) else FAILED
-
-
-def _first(error: BaseException) -> str:
-    """What went wrong, in one line; of several errors the first."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, OSError):
-        error = of_this_machine(error) or error
-    if isinstance(error, CloudError):
-        return error.what
-    return "interrupted" if _result(error) == INTERRUPTED else f"a bug of ours: {error!r}"
+    A full disk here is said, and is no reason to leave the hosts locked, or without a record.
+    """
+    try:
+        write_record(runs, record)
+        return _journal(runs, record.run)
+    except OSError as error:
+        why = f"{error.filename or runs}: {error.strerror}"
+        say(f"the record of this run is on the hosts alone: {why}")
+        return b""

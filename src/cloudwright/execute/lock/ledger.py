@@ -51,14 +51,26 @@ fi
 )
 _WITHDRAW = _ENTER + 'if held "$run"; then rm -f lock; fi; rm -f "runs/$run.json"\n' + _SHOW
 _DROP = _ENTER + 'if held "$run"; then rm -f lock; echo dropped; fi\n' + _SHOW
+_FORGET = """ls -1r runs | sed 's/\\.json.*$//' | uniq | awk 'NR > {kept}' |
+while IFS= read -r old; do rm -f "runs/$old.json" "runs/$old.jsonl.gz"; done
+"""
 _END = (
     _ENTER
     + """if held "$run"; then rm -f lock; else echo lost; fi
 printf '%s\\n' "$run" | write last; printf '%s\\n' "$first" | write "runs/$run.json"
 if [ "$second" = journal ]; then write "runs/$run.jsonl.gz"; fi
-ls -1r runs | sed 's/\\.json.*$//' | uniq | awk 'NR > {kept}' | while IFS= read -r old; do
-rm -f "runs/$old.json" "runs/$old.jsonl.gz"; done
 """
+    + _FORGET
+)
+# Who holds no lock makes no host remember that has forgotten whose it is.
+_NOTE = (
+    _ENTER
+    + """printf '%s\\n' "$first" | write "runs/$run.json" || exit 74
+if [ "$second" = ended ]; then
+if [ -f last ]; then printf '%s\\n' "$run" | write last; fi
+"""
+    + _FORGET
+    + "fi\n"
 )
 _ADD_JOURNAL = (
     _ENTER
@@ -118,12 +130,14 @@ def ledger_of(cloud: Cloud, hosts: Mapping[str, Host], lost: Mapping[str, str]) 
 class Ledger:
     """The hosts that vote, by name, and the directory on each. One round trip a call and host.
 
-    `absent` are those that vote and cannot be reached, and why.
+    `absent` are those that vote and cannot be reached, and why. A host that takes longer than
+    `patience`, in seconds, is not waited for.
     """
 
     hosts: Mapping[str, Host]
     absent: Mapping[str, str] = field(default_factory=dict)
     directory: str = DIRECTORY
+    patience: float = 30.0
 
     async def peek(self) -> Pages:
         """What stands there; changes nothing."""
@@ -151,6 +165,11 @@ class Ledger:
         """Let go, and leave the run's record and journal (gzip; may be empty) behind."""
         lines = _lines(run, record, "journal" if journal else "") + journal
         return await self._all(_END, lambda host: lines)
+
+    async def note(self, run: str, record: str, *, ended: bool) -> Pages:
+        """Leave the record of a run that holds nothing, as it begins or has `ended`."""
+        lines = _lines(run, record, "ended" if ended else "")
+        return await self._all(_NOTE, lambda host: lines)
 
     async def add_journal(self, run: str, journal: bytes) -> Pages:
         """Leave the journal (gzip) of a run that did not end beside its record, where there is a
@@ -198,7 +217,7 @@ class Ledger:
 
     async def _text(self, name: str, script: str, stdin: bytes) -> str:
         command = script.format(d=shlex.quote(self.directory), kept=KEPT_RUNS)
-        return (await self.hosts[name].run(command, stdin=stdin, timeout=30)).stdout
+        return (await self.hosts[name].run(command, stdin=stdin, timeout=self.patience)).stdout
 
     async def _each(
         self, names: Mapping[str, object], ask: Callable[[str], Awaitable[T]]
