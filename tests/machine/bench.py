@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.leftovers import remove_labs_in
 
@@ -80,11 +83,33 @@ class Bench:
         finally:
             self.on_host("kill $(cat /run/taken)")
 
-    def on_host(self, command: str) -> str:
+    @contextmanager
+    def ahead(self, hours: int) -> Iterator[None]:
+        """The clock of each program that begins on the host meanwhile is so many hours ahead.
+
+        The kernel's own is that of this machine, so a library of Debian's stands before it.
+        """
+        library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+        if library is None:
+            pytest.skip("libfaketime is not installed")
+        there = f"/usr/lib/{library.name}"
+        self.on_host(
+            f"base64 -d >{there} && echo +{hours}h >/etc/faketimerc && "
+            f"echo {there} >/etc/ld.so.preload",
+            stdin=base64.b64encode(library.read_bytes()).decode(),
+        )
+        try:
+            yield
+        finally:
+            self.on_host(f"rm /etc/ld.so.preload /etc/faketimerc {there} /dev/shm/*faketime_*")
+
+    def on_host(self, command: str, *, stdin: str = "") -> str:
         """What a command prints on the host."""
         argv = ["ssh", "-i", str(self.keys / "id_ed25519"), "-o", "BatchMode=yes"]
         argv += ["-o", f"UserKnownHostsFile={self.keys / 'known_hosts'}", f"root@{ADDRESS}"]
-        done = subprocess.run([*argv, command], capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [*argv, command], input=stdin, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

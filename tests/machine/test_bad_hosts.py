@@ -57,6 +57,19 @@ def test_check_ends_with_4_where_a_port_is_taken(bench: Bench) -> None:
     bench.usable()
 
 
+def test_a_clock_that_is_ahead_is_told_with_how_far_it_is_off(bench: Bench) -> None:
+    with bench.ahead(hours=1):
+        said = bench.run("check", "--hosts", status=4)
+        bench.refused("s ahead of this machine's", "where: aio", "run a time service (chrony)")
+    [(subject, _, found, hint)] = [row for row in rows(said) if row[1] == "error"]
+    assert (subject, hint) == ("clock", "run a time service (chrony) on the host")
+    assert re.fullmatch(r"\+3[56]\d\d\.\d s from this machine's", found)
+    assert "1 problem on the hosts" in said
+    [(_, severity, *_)] = [row for row in rows(bench.run("check", "--hosts")) if row[0] == "clock"]
+    assert severity == "ok"
+    bench.usable()
+
+
 def test_a_wrong_key_is_not_let_in(bench: Bench, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)
