@@ -91,7 +91,7 @@ class Site:
                 )
             if "cores=" in command:
                 text = f"cores=4\nmemory={2**34}\ndisk={2**40}\narch=x86_64\nkernel=6\nkvm=\n"
-                text += f"now={int(time.time())}\n"
+                text += f"now={time.time()}\n"
             elif "now %s" in command:
                 text = f"now {time.time()}\nfree /var/lib/containers {self.free}\n"
             return Completed(status=0, stdout=text, stderr="")

@@ -34,7 +34,7 @@ class Facts:
     kernel_ovs: bool = False
     """Whether the kernel has the openvswitch datapath with Geneve."""
     time_skew: float = 0.0
-    """Seconds that the host's clock is ahead of this machine's."""
+    """Seconds that the host's clock is ahead of this machine's at least (negative: behind)."""
     architecture: str = "x86_64"
     """What `uname -m` says."""
     interfaces: tuple[Interface, ...] = ()

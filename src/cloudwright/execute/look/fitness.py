@@ -157,8 +157,7 @@ def parse(text: str, before: float, after: float) -> Condition:
         kind, _, rest = line.partition(" ")
         words = rest.split()
         if kind == "now":
-            now = float(rest)
-            skew = now - after if now > after else min(now - before, 0.0)
+            skew = clock_skew(float(rest), before, after)
         elif kind == "free" and len(words) == 2:
             free[words[0]] = int(words[1])
         elif kind == "port" and len(words) >= 4:
@@ -167,3 +166,9 @@ def parse(text: str, before: float, after: float) -> Condition:
             if port.isdigit():
                 listeners[address, int(port)] = program
     return Condition(skew=skew, free=free, listeners=listeners)
+
+
+def clock_skew(now: float, before: float, after: float) -> float:
+    """Seconds that a clock is ahead of ours at least (negative: behind), which said `now` some
+    time between `before` and `after` by ours."""
+    return now - after if now > after else min(now - before, 0.0)

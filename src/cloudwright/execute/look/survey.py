@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping
 from cloudwright.errors import HostError
 from cloudwright.execute.host import kvm
 from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.look.fitness import clock_skew
 from cloudwright.model.cloud import Cloud
 from cloudwright.model.facts import Facts, Interface
 from cloudwright.operations.deliver import Holdings
@@ -22,7 +23,7 @@ echo cores=$(getconf _NPROCESSORS_ONLN)
 echo memory=$(awk '/^MemTotal/ {print $2*1024}' /proc/meminfo)
 echo disk=$(df -PB1 /var/lib/containers /var/lib 2>/dev/null | awk 'NR==2 {print $4}')
 echo arch=$(uname -m)
-echo now=$(date +%s)
+echo now=$(date +%s.%N)
 if [ -d /sys/module/openvswitch ] || modprobe -n openvswitch 2>/dev/null; then
   if [ -d /sys/module/geneve ] || modprobe -n geneve 2>/dev/null; then echo ovs=yes; fi
 fi
@@ -94,14 +95,14 @@ async def _facts(fleet: Fleet, name: str, kvm_image: str, answer: Mapping[str, s
 
 
 async def _answers(fleet: Fleet, name: str) -> dict[str, str]:
-    """What the host says of itself, and by how many seconds its clock is ahead of ours."""
+    """What the host says of itself, and how far its clock is ahead of ours (`clock_skew`)."""
     before = time.time()
     done = await fleet.host(name).run(_QUESTIONS + kvm.QUESTIONS)
-    middle = (before + time.time()) / 2
+    after = time.time()
     pairs = (line.partition("=") for line in done.stdout.splitlines())
     answers = {key: value for key, _, value in pairs}
-    if answers.get("now", "").isdecimal():
-        answers["skew"] = str(int(answers["now"]) - middle)
+    if answers.get("now", "").replace(".", "", 1).isdecimal():
+        answers["skew"] = str(clock_skew(float(answers["now"]), before, after))
     return answers
 
 
