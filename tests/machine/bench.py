@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,18 +15,18 @@ import pytest
 
 from tests.leftovers import remove_labs_in
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "aio.yaml"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NAME = "bench"
 """The cloud's."""
 NETWORK = "10.77."
-"""Of these tests alone, in place of the example's."""
+"""Of these tests alone, in place of the examples'."""
 ADDRESS = f"{NETWORK}0.11"
 CHANGES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A lab host with nothing on it, and the command line beside its `cloud.yaml`."""
+    """Lab hosts with nothing on them, and the command line beside their `cloud.yaml`."""
 
     directory: Path
 
@@ -104,7 +105,7 @@ class Bench:
             self.on_host(f"rm /etc/ld.so.preload /etc/faketimerc {there} /dev/shm/*faketime_*")
 
     def on_host(self, command: str, *, stdin: str = "") -> str:
-        """What a command prints on the host."""
+        """What a command prints on the host, of several the first."""
         argv = ["ssh", "-i", str(self.keys / "id_ed25519"), "-o", "BatchMode=yes"]
         argv += ["-o", f"UserKnownHostsFile={self.keys / 'known_hosts'}", f"root@{ADDRESS}"]
         done = subprocess.run(
@@ -114,12 +115,17 @@ class Bench:
         return done.stdout
 
 
+def description(example: str) -> str:
+    """The `cloud.yaml` of one of the examples, in the network and by the name of these tests."""
+    text = (EXAMPLES / f"{example}.yaml").read_text()
+    return re.sub("^name: .*", f"name: {NAME}", re.sub(r"10\.6\d\.", NETWORK, text), flags=re.M)
+
+
 @contextmanager
-def bench_in(directory: Path) -> Iterator[Bench]:
-    """A bench, and nothing of it after."""
+def bench_in(directory: Path, cloud: str) -> Iterator[Bench]:
+    """The lab of a `cloud.yaml`, and nothing of it after."""
     bench = Bench(directory)
-    text = EXAMPLE.read_text().replace("10.64.", NETWORK)
-    bench.file.write_text(text.replace("name: aio", f"name: {NAME}"))
+    bench.file.write_text(cloud)
     remove_labs_in(f"{NETWORK}0.")
     bench.run("lab", "up")
     try:

@@ -13,13 +13,13 @@ from cloudwright.services.haproxy import MASTER, RELOAD_PATH, service
 from tests.cloud.tool import eventually
 from tests.contract.sshd import free_port
 from tests.machine.balancer import CONFIG, IMAGE, Rig
-from tests.machine.bench import Bench, bench_in
+from tests.machine.bench import Bench, bench_in, description
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """One lab host for the module."""
-    with bench_in(tmp_path_factory.mktemp("bench")) as bench:
+    with bench_in(tmp_path_factory.mktemp("bench"), description("aio")) as bench:
         yield bench
 
 
