@@ -1,9 +1,10 @@
-"""A host that cannot be reached is left out, and said to be; the others are used."""
+"""A host that cannot be used is left out, and said to be; the others are used."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cloudwright.engine.fake import FakeEngine
 from cloudwright.errors import Missing, Unreachable
 from cloudwright.execute.host.fleet import open_fleet
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site, Ssh
+from cloudwright.transport.host import Host as Way
 from tests.contract import sshd
 
 
@@ -61,9 +63,47 @@ def test_the_others_are_used(server: sshd.Sshd) -> None:
         async with open_fleet(cloud, server.directory, whole=False, find_engine=fake) as fleet:
             assert (await fleet.host("one").run("echo here")).stdout == "here\n"
             assert list(fleet.lost) == ["two"]
+            assert not fleet.let_us_in("two")
             for ask in (fleet.host, fleet.engine):
                 with pytest.raises(Unreachable):
                     ask("two")
+
+    asyncio.run(story())
+
+
+def test_a_host_without_an_engine_is_left_out_too(server: sshd.Sshd) -> None:
+    async def first_alone(host: Way) -> FakeEngine:
+        if host.name == "one":
+            return FakeEngine("one")
+        raise Missing("no container engine answers", where=host.name)
+
+    async def story() -> None:
+        cloud = cloud_of(server, {"one": server.port, "two": server.port})
+        folder = server.directory
+        async with open_fleet(cloud, folder, whole=False, find_engine=first_alone) as fleet:
+            assert set(fleet.members) == {"one"}
+            for ask in (fleet.host, fleet.engine):
+                with pytest.raises(Missing, match="no container engine"):
+                    ask("two")
+            assert fleet.let_us_in("one")
+            assert fleet.let_us_in("two")
+        with pytest.raises(Missing, match="no container engine"):
+            async with open_fleet(cloud, folder, find_engine=first_alone):
+                pass
+
+    asyncio.run(story())
+
+
+def test_an_engine_that_no_host_has_is_a_mistake_in_the_description(server: sshd.Sshd) -> None:
+    async def story() -> None:
+        cloud = cloud_of(server, {"one": server.port, "two": server.port})
+        with pytest.raises(Unreachable, match="2 hosts cannot be used") as caught:
+            async with open_fleet(
+                replace(cloud, engine="docker"), server.directory, whole=False, find_engine=fake
+            ):
+                pass
+        assert caught.value.why.count("docker does not answer, podman does") == 2
+        assert caught.value.why.count("correct `engine` in cloud.yaml") == 2
 
     asyncio.run(story())
 

@@ -85,6 +85,21 @@ class Bench:
             self.on_host("kill $(cat /run/taken)")
 
     @contextmanager
+    def without_engine(self) -> Iterator[None]:
+        """There is no container engine on the host meanwhile."""
+        self.on_host(
+            "mv /usr/bin/podman /usr/bin/podman.away; "
+            "kill $(pidof podman); rm -f /run/podman/podman.sock"
+        )
+        try:
+            yield
+        finally:
+            self.on_host(
+                "mv /usr/bin/podman.away /usr/bin/podman; "
+                "until podman --remote info >/dev/null 2>&1; do sleep 0.1; done"
+            )
+
+    @contextmanager
     def ahead(self, hours: int) -> Iterator[None]:
         """The clock of each program that begins on the host meanwhile is so many hours ahead.
 
@@ -119,6 +134,13 @@ def description(example: str) -> str:
     """The `cloud.yaml` of one of the examples, in the network and by the name of these tests."""
     text = (EXAMPLES / f"{example}.yaml").read_text()
     return re.sub("^name: .*", f"name: {NAME}", re.sub(r"10\.6\d\.", NETWORK, text), flags=re.M)
+
+
+def three_controllers() -> str:
+    """The description of three hosts that do everything."""
+    whole = description("three-controllers").replace("[control,", "[control, compute,")
+    before, _, rest = whole.partition("  cmp-1:")
+    return before + rest[rest.index("networks:") :]
 
 
 @contextmanager

@@ -98,17 +98,8 @@ def test_a_changed_host_key_is_refused(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_host_without_an_engine_says_how_to_get_one(bench: Bench) -> None:
-    bench.on_host(
-        "mv /usr/bin/podman /usr/bin/podman.away; "
-        "kill $(pidof podman); rm -f /run/podman/podman.sock"
-    )
-    try:
+    with bench.without_engine():
         bench.refused("no container engine answers", "where: aio", "apt-get install podman")
-    finally:
-        bench.on_host(
-            "mv /usr/bin/podman.away /usr/bin/podman; "
-            "until podman --remote info >/dev/null 2>&1; do sleep 0.1; done"
-        )
     bench.usable()
 
 

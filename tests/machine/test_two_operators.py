@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cloud.tool import eventually
-from tests.machine.bench import NAME, Bench, bench_in, description
+from tests.machine.bench import NAME, Bench, bench_in, three_controllers
 
 ALICE, BOB = "alice", "bob"
 SECONDS = 120
@@ -115,12 +115,7 @@ class Offices:
 @pytest.fixture(scope="module")
 def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Offices]:
     """Three controllers with nothing on them but a container on the first."""
-    whole = description("three-controllers").replace(
-        "[control, network]", "[control, network, compute]"
-    )
-    before, _, rest = whole.partition("  cmp-1:")
-    cloud = before + rest[rest.index("networks:") :]
-    with bench_in(tmp_path_factory.mktemp(ALICE), cloud) as bench:
+    with bench_in(tmp_path_factory.mktemp(ALICE), three_controllers()) as bench:
         bob = tmp_path_factory.mktemp(BOB)
         shutil.copy(bench.file, bob)
         shutil.copytree(bench.keys, bob / bench.keys.relative_to(bench.directory))

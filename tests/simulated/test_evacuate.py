@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cloudwright.engine.api import ContainerSpec
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
-from cloudwright.errors import StepFailed, Unreachable, UnsafePlan
+from cloudwright.errors import Missing, StepFailed, Unreachable, UnsafePlan
 from cloudwright.execute.evacuate.computes import computes, hold_out
 from cloudwright.execute.evacuate.evidence import prove_down
 from cloudwright.execute.evacuate.giveback import give_back
@@ -83,6 +83,18 @@ def test_any_sign_of_life_is_told() -> None:
     assert "reports to Nova" in proved(lives, asked=fleet())
 
 
+def test_a_host_without_an_engine_is_not_dead_even_when_nobody_hears_of_it() -> None:
+    """What it ran runs on: containers outlive their engine."""
+    bare = replace(fleet(), lost={"dead": Missing("no container engine answers", where="dead")})
+    assert "logged in to dead" in proved(nova(), asked=bare)
+    there = nova()
+    run_virtual(_hold(there))
+    with pytest.raises(UnsafePlan, match="dead cannot be used") as caught:
+        run_virtual(give_back(bare, there.apis(), ["dead"], 1.0, lambda line: None))
+    assert "no container engine answers" in caught.value.why
+    assert run_virtual(_held(there))
+
+
 def test_one_that_is_held_out_is_listened_to() -> None:
     there = nova()
     run_virtual(_hold(there))
@@ -94,6 +106,10 @@ def test_one_that_is_held_out_is_listened_to() -> None:
 async def _hold(there: Nova) -> None:
     apis = there.apis()
     await apis.do(hold_out, (await apis.do(computes))["dead"], True)
+
+
+async def _held(there: Nova) -> bool:
+    return (await there.apis().do(computes))["dead"].held_out
 
 
 def outlook(there: Nova, *, pinned: bool = False) -> Outlook:
@@ -223,7 +239,7 @@ def test_one_that_never_cleans_up_stays_held_out() -> None:
 
 def test_one_that_is_not_there_or_loses_instances_yet_stays_held_out() -> None:
     there = evacuated()
-    with pytest.raises(UnsafePlan, match="dead does not answer"):
+    with pytest.raises(UnsafePlan, match="dead cannot be used"):
         run_virtual(give_back(fleet(), there.apis(), ("dead",), 60, print))
     with pytest.raises(UnsafePlan, match="does not run on dead"):
         returned(there, running=False)

@@ -11,7 +11,7 @@ from cloudwright.declare.service import CommandHealth
 from cloudwright.engine.api import ContainerSpec
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
-from cloudwright.errors import StepFailed
+from cloudwright.errors import HostError, Missing, StepFailed, Unreachable
 from cloudwright.execute.host.fleet import Fleet, Member
 from cloudwright.execute.steps.turn import await_turn
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
@@ -101,6 +101,20 @@ def test_a_member_on_a_lost_host_holds_nobody_up_while_a_majority_remains() -> N
     assert run_virtual(story((*NAMES, "four", "five"), "four"))
     with pytest.raises(StepFailed, match="too much depends on it"):
         run_virtual(story(NAMES, "three"))
+
+
+@pytest.mark.parametrize("why", [Missing("no container engine answers"), Unreachable("silent")])
+def test_a_member_on_a_host_that_was_left_out_counts_as_lost(why: HostError) -> None:
+    async def story(names: tuple[str, ...]) -> bool:
+        whole, _ = await fleet_with(*names, names=names)
+        *others, away = names
+        fleet = Fleet(members={name: whole.members[name] for name in others}, lost={away: why})
+        step = step_on("one", Quorum(), names)
+        return await await_turn(step, fleet, CLOUD, lambda reason: None)
+
+    assert run_virtual(story((*NAMES, "four", "five")))
+    with pytest.raises(StepFailed, match="too much depends on it"):
+        run_virtual(story(NAMES))
 
 
 def test_it_waits_until_the_cluster_is_whole_again() -> None:

@@ -80,7 +80,7 @@ def tell_warnings(warnings: Iterable[object]) -> None:
 
 
 def tell_lost(lost: Mapping[str, object]) -> None:
-    """Which hosts could not be reached, on stderr: the rest goes on without them."""
+    """Which hosts cannot be used, on stderr: the rest goes on without them."""
     for name, error in lost.items():
         click.echo(f"{name} is left out: {str(error).splitlines()[0]}", err=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cloudwright.errors import CloudError, HostError, Interrupted, StepFailed, Unreachable, number
+from cloudwright.errors import CloudError, HostError, Interrupted, StepFailed, number
 from cloudwright.execute.journal.events import INTERRUPTED, UNKEPT, Outcome, StopAsked
 from cloudwright.plan.difference import Plan
 
@@ -74,12 +74,13 @@ def _left(outcome: Outcome, plan: Plan) -> str:
 
 
 def raise_if_lost(lost: Mapping[str, CloudError]) -> None:
-    """Unreachable for hosts that were left out: all else is done, theirs is not."""
+    """HostError for hosts that were left out: all else is done, theirs is not."""
     if lost:
-        raise Unreachable(
-            f"{', '.join(lost)} could not be reached; what could be done without is done",
+        raise HostError(
+            f"{', '.join(lost)} could not be used; what could be done without is done",
             why="\n".join(str(error).splitlines()[0] for error in lost.values()),
-            hint="bring them back and `apply` again, or take them out of cloud.yaml",
+            hint="bring them back (`cloudwright check --hosts` says how) and `apply` again, "
+            "or take them out of cloud.yaml",
         )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def status(path: Path, as_json: bool) -> int:
     """Show every container of CLOUD: host, image, state, health (asked now) and since when.
 
-    Exits 1 when something is not as declared, or not healthy, a host does not answer, or one is
+    Exits 1 when something is not as declared, or not healthy, a host cannot be used, or one is
     held out since `evacuate`.
     """
     return asyncio.run(_status(path, as_json))

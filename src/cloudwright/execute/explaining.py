@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cloudwright.declare.service import Container, Service, hosts_of
-from cloudwright.errors import CloudError, Missing, Unreachable
+from cloudwright.errors import CloudError, HostError, Missing
 from cloudwright.execute.host.fleet import open_fleet
 from cloudwright.execute.look.survey import holdings, survey
 from cloudwright.execute.session import STATE_DIRECTORY, read_cloud
@@ -29,7 +29,7 @@ class Explained:
     others: tuple[str, ...]
     options: tuple[Effective, ...]
     lost: Mapping[str, CloudError] = field(default_factory=dict)
-    """Hosts that would have been asked first and did not answer."""
+    """Hosts that would have been asked first and cannot be used."""
 
     @property
     def given(self) -> tuple[Effective, ...]:
@@ -94,13 +94,13 @@ def find_option(found: Explained, asked: str) -> tuple[Effective, ...]:
 async def _first_facts(
     path: Path, cloud: Cloud, hosts: Sequence[str]
 ) -> tuple[Facts, dict[str, CloudError]]:
-    """What the first host that answers is, and why those before it did not; with one host, or
-    when none answers, the error is raised."""
+    """What the first host that can be used is, and why those before it cannot; with one host, or
+    when none can, the error is raised."""
     lost: dict[str, CloudError] = {}
     for name in hosts:
         try:
             return await _facts(path, cloud, name), lost
-        except Unreachable as error:
+        except HostError as error:
             lost[name] = error
     raise lost[hosts[0]]
 

@@ -218,10 +218,10 @@ async def open_session(
     refuse: Callable[[Cloud], None] = lambda cloud: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Session]:
-    """Load the cloud and connect to every host at once; Unreachable names each that failed.
+    """Load the cloud and connect to every host at once; the error names each that failed.
 
-    Without `whole` those that cannot be reached are in the fleet's `lost`, unless all are; with
-    `unfit` all that cannot be used, for whatever reason. `refuse` raises what speaks against the
+    Without `whole` those that cannot be used are in the fleet's `lost`, unless all are; with
+    `unfit` all may be. `refuse` raises what speaks against the
     cloud that was asked for, before any host is.
     `clock` says how old certificates are.
     """

@@ -66,7 +66,7 @@ class World:
 class Blueprint:
     """Every step of a cloud by id, and the secrets that their texts name.
 
-    `unreachable` are hosts that did not answer: nothing of theirs is among the steps.
+    `unreachable` are hosts that cannot be used: nothing of theirs is among the steps.
     """
 
     cloud: str
@@ -109,7 +109,7 @@ def make_blueprint(
     ats = ats_of(cloud, services, world)
     runner = next((h for h in cloud.hosts_with("control") if h.name in ats), None)
     if runner is None:
-        raise Unreachable("no controller of the cloud can be reached", where=cloud.name)
+        raise Unreachable("no controller of the cloud can be used", where=cloud.name)
     containers = (c for s in services for c in s.containers if c.name == BALANCER)
     making = _Making(
         cloud=cloud,

@@ -32,9 +32,9 @@ class Standing:
 def check(plan: Plan, blueprint: Blueprint) -> None:
     """Refuse a dangerous plan; nothing has been touched.
 
-    Raises Missing for container images that no host has; Unreachable when too many hosts did not
-    answer; UnsafePlan for a plan that would take the majority of a cluster, or the last of those
-    that answer, away.
+    Raises Missing for container images that no host has; Unreachable when too many hosts
+    cannot be used; UnsafePlan for a plan that would take the majority of a cluster, or the last
+    of those that answer, away.
     """
     images = sorted(set(missing_images(plan)))
     if images:
@@ -76,10 +76,11 @@ def _check_reached(group: Group, plan: Plan, blueprint: Blueprint) -> None:
         else f"without them {group.name} has no majority: {answering} of {len(group.places)}"
     )
     raise Unreachable(
-        f"too many hosts cannot be reached: {', '.join(away)}",
+        f"too many hosts cannot be used: {', '.join(away)}",
         where=plan.cloud,
         why=why,
-        hint="nothing was touched; bring them back, or take them out of cloud.yaml",
+        hint="nothing was touched; bring them back (`cloudwright check --hosts` says how), "
+        "or take them out of cloud.yaml",
     )
 
 

@@ -24,7 +24,7 @@ async def give_back(
 ) -> int:
     """Let each of `hosts` have instances again; how many of them were held out.
 
-    Raises UnsafePlan when one does not answer, or instances of it are still being moved, with
+    Raises UnsafePlan when one cannot be used, or instances of it are still being moved, with
     nothing changed; StepFailed when one has not cleaned up within `seconds`.
     """
     services = await apis.do(computes)
@@ -42,7 +42,7 @@ async def _may_return(fleet: Fleet, apis: Apis, compute: Compute) -> None:
     host = compute.host
     hint = "switch it on, and wait until `cloudwright status` finds its containers well"
     if host not in fleet.members:
-        raise UnsafePlan(f"{host} does not answer", why=str(fleet.lost[host]), hint=hint)
+        raise UnsafePlan(f"{host} cannot be used", why=str(fleet.lost[host]), hint=hint)
     try:
         found = await fleet.engine(host).inspect(CONTAINER)
         running = found.running

@@ -27,23 +27,30 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """The hosts of a cloud by name; `lost` are those that could not be reached, and why."""
+    """The hosts of a cloud by name; `lost` are those that cannot be used, and why: no way in, or
+    no engine there."""
 
     members: Mapping[str, Member]
     lost: Mapping[str, CloudError] = field(default_factory=dict)
 
     def host(self, name: str) -> Host:
-        """The way to the host called `name`; Unreachable for one that is lost."""
+        """The way to the host called `name`; the error of one that is lost."""
         return self._member(name).host
 
     def engine(self, name: str) -> Engine:
-        """The container engine of the host called `name`; Unreachable for one that is lost."""
+        """The container engine of the host called `name`; the error of one that is lost."""
         return self._member(name).engine
 
     def first(self, hosts: Sequence[CloudHost]) -> CloudHost:
-        """The first of `hosts` that was reached; the very first, so that the error is its own,
-        when none was."""
+        """The first of `hosts` that can be used; the very first, so that the error is its own,
+        when none can."""
         return next((host for host in hosts if host.name in self.members), hosts[0])
+
+    def let_us_in(self, name: str) -> bool:
+        """Whether there was a way into the host called `name`: it lives, even where it is lost
+        for want of an engine, and so may all that it ran."""
+        why = self.lost.get(name)
+        return name in self.members or not (why is None or isinstance(why, Unreachable))
 
     def _member(self, name: str) -> Member:
         if name in self.lost:
@@ -79,19 +86,17 @@ async def open_fleet(
 ) -> AsyncIterator[Fleet]:
     """Connect to every host side by side.
 
-    Raises the one error when one host failed, else Unreachable with the error of each; without
-    `whole` only when no host can be reached, or one that can is not fit. With `unfit` neither is
-    a reason: each host that cannot be used is lost, and so may all be.
+    Raises the one error when one host cannot be used, else Unreachable with the error of each.
+    Without `whole` these are lost, and it raises only when all are; with `unfit` all may be.
     """
     results = await asyncio.gather(
         *(_connect(host, cloud, lab, find_engine) for host in cloud.hosts), return_exceptions=True
     )
     members = {m.host.name: m for m in results if isinstance(m, Member)}
-    left_out = HostError if unfit else Unreachable
     lost = {
         host.name: error
         for host, error in zip(cloud.hosts, results, strict=True)
-        if isinstance(error, left_out) and (unfit or (members and not whole))
+        if isinstance(error, HostError) and (unfit or (members and not whole))
     }
     errors = [r for r in results if isinstance(r, BaseException)]
     try:

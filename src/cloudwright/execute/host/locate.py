@@ -40,7 +40,7 @@ async def containers_of(fleet: Fleet, cloud: str) -> tuple[Located, ...]:
 async def locate(fleet: Fleet, cloud: str, name: str) -> tuple[Located, ...]:
     """The containers that `name` (`glance-api`, `glance-api@ctl-1`) means; Missing when none.
 
-    Unreachable for one on a host that is lost; of a name alone those on other hosts are meant.
+    The error of a host that is lost for one there; of a name alone those on other hosts are meant.
     """
     if (host := name.partition("@")[2]) in fleet.lost:
         raise fleet.lost[host]

@@ -38,8 +38,8 @@ async def sign_of_life(fleet: Fleet, cloud: Cloud, here: Host, dead: str) -> str
 
     Asked as `ask_around` does.
     """
-    if dead in fleet.members:
-        return f"this machine is logged in to {dead}"
+    if fleet.let_us_in(dead):
+        return f"this machine logged in to {dead}"
     found = await ask_around(fleet, cloud, here, dead)
     return next((str(one) for one in found if one.alive), "")
 

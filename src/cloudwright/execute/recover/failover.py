@@ -48,8 +48,8 @@ class Voting:
 
         Raises UnsafePlan when any of it is a sign of life.
         """
-        if reached := [host for host in dead if host in self.fleet.members]:
-            raise _alive(f"this machine is logged in to {', '.join(reached)}")
+        if living := [host for host in dead if self.fleet.let_us_in(host)]:
+            raise _alive(f"this machine logged in to {', '.join(living)}")
         asked = [ask_around(self.fleet, self.cloud, self.here, host) for host in dead]
         found = tuple(one for answers in await asyncio.gather(*asked) for one in answers)
         if seen := [str(one) for one in found if one.alive]:

@@ -101,7 +101,8 @@ async def _wrong(peer: Peer, fleet: Fleet, cloud: Cloud) -> _Wrong | None:
     except EngineError as err:
         return _Wrong(why="is not there" if err.status == 404 else err.what, lost=not err.status)
     except (CloudError, KeyError) as err:
-        return _Wrong(why=str(err), lost=isinstance(err, Unreachable))
+        lost = isinstance(err, Unreachable) or peer.host in fleet.lost
+        return _Wrong(why=str(err), lost=lost)
     if not state.running:
         return _Wrong(why=f"is {state.state}")
     address = cloud.host(peer.host).address
