@@ -19,7 +19,7 @@ from cloudwright.execute.host.fleet import Fleet, Member
 from cloudwright.execute.journal.holder import Holder
 from cloudwright.execute.journal.record import to_line
 from cloudwright.execute.lock.ledger import DIRECTORY
-from cloudwright.execute.proposal import Proposal, propose, save
+from cloudwright.execute.proposal import Proposal, propose, read, save
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.execute.session import Session
 from cloudwright.images.schemas import Schemas
@@ -123,7 +123,9 @@ class Site:
 
     def apply(self, file: Path | None = None, **chosen: tuple[str, ...]) -> Proposal:
         """Until just before the first step."""
-        return asyncio.run(supplied(self.session(), file, ask=False, plain=True, **chosen))
+        session = self.session()
+        shown = read(session.path, session.cloud, file) if file else None
+        return asyncio.run(supplied(session, shown, ask=False, plain=True, **chosen))
 
     def lock(self) -> None:
         """Somebody else's run, from another machine, that goes on."""

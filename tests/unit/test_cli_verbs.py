@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cloudwright import __version__
 from cloudwright.cli.main import VERBS, cloudwright, run
 from cloudwright.cli.options import columns
+from cloudwright.plan.sealed import FORMAT, KIND
 
 AIO = Path(__file__).parents[2] / "examples" / "aio.yaml"
 
@@ -82,6 +85,11 @@ def test_a_host_of_init_needs_a_name_and_an_address(capsys: pytest.CaptureFixtur
         ),
         (["plan", "--out", "no/where.json"], 4, "the plan cannot be written"),
         (["plan", "--out", "folder.json"], 4, "it is a directory"),
+        (["apply", "no.json"], 3, "the plan cannot be read"),
+        (["apply", "folder.json"], 3, "the plan cannot be read"),
+        (["apply", "cut.json"], 3, "this is not a plan"),
+        (["apply", "other.json"], 3, "the plan is for another cloud\n"),
+        (["apply", "older.json"], 3, "the plan is for another cloud of this name"),
     ],
 )
 def test_wrong_words_are_refused_before_any_host_is_asked(
@@ -95,6 +103,11 @@ def test_wrong_words_are_refused_before_any_host_is_asked(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "cloud.yaml").write_text(AIO.read_text())
+    (tmp_path / "cut.json").write_text("{")
+    for name, cloud in (("other", "two"), ("older", "aio")):
+        origin = {"version": __version__, "cloud": cloud, "identity": "of other secrets"}
+        plan = {"kind": KIND, "format": FORMAT, "origin": origin}
+        (tmp_path / f"{name}.json").write_text(json.dumps(plan))
     # A host that is asked is one whose list of known keys is read first.
     (tmp_path / ".cloudwright" / "lab" / "known_hosts").mkdir(parents=True)
     assert run(words) == code

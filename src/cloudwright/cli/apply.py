@@ -58,17 +58,23 @@ async def apply_now(
     """Show what is to be done and do it, all or the plan in `file`; the exit code."""
     from cloudwright.cli.outcome import raise_if_lost
     from cloudwright.execute.central.access import write_access
-    from cloudwright.execute.proposal import propose_again
+    from cloudwright.execute.proposal import propose_again, read
     from cloudwright.execute.session import open_session
     from cloudwright.services import SERVICES
 
+    shown: list[Contract] = []
+
     def refuse(cloud: Cloud) -> None:
         refuse_unknown(cloud, SERVICES, only, hosts)
+        if file:
+            shown.append(read(path, cloud, file))
 
     async with open_session(path, SERVICES, whole=False, refuse=refuse) as session:
         tell_warnings(session.warnings)
         tell_lost(session.fleet.lost)
-        proposal = await supplied(session, file, ask=ask, plain=plain, only=only, hosts=hosts)
+        proposal = await supplied(
+            session, shown[0] if shown else None, ask=ask, plain=plain, only=only, hosts=hosts
+        )
         click.echo(plan_text(proposal, SERVICES, whole=ask))
         if not proposal.plan.is_empty:
             if ask:
@@ -87,22 +93,20 @@ async def apply_now(
 
 async def supplied(
     session: Session,
-    file: Path | None,
+    shown: Contract | None = None,
     *,
     ask: bool,
     plain: bool,
     only: Sequence[str] = (),
     hosts: Sequence[str] = (),
 ) -> Proposal:
-    """What is to be done, or the plan in `file`, once the hosts have the container images for it.
+    """What is to be done, or the plan `shown` before, once the hosts have the images for it.
 
     Everything that refuses it does so before an image is sent. Then all is looked at anew: whether
     KVM works shows with the image alone, and a stream of gigabytes takes its time and its space.
     """
-    from cloudwright.execute.proposal import read
     from cloudwright.plan.select import Selection
 
-    shown = await read(session, file) if file else None
     asked = Selection(services=tuple(only), hosts=tuple(hosts))
     selection = shown.origin.selection if shown else asked
     proposal = await _refusable(session, selection, shown)

@@ -16,7 +16,9 @@ from cloudwright.execute.journal.source import description_digest
 from cloudwright.execute.lock.changing import refuse_if_held
 from cloudwright.execute.lock.ledger import Pages
 from cloudwright.execute.look.fitness import refuse_unfit
-from cloudwright.execute.session import Session
+from cloudwright.execute.secrets.vault import Vault
+from cloudwright.execute.session import STATE_DIRECTORY, Session
+from cloudwright.model.cloud import Cloud
 from cloudwright.plan import sealed
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.changes import Changes, changes_of
@@ -62,7 +64,8 @@ async def propose(session: Session, selection: Selection) -> Proposal:
     Raises Missing for a host on which the plan would fail half-way.
     """
     # The description is read before the hosts are: what is changed meanwhile counts as changed.
-    origin = await _origin(session, selection)
+    seal = await asyncio.to_thread(_seal, session.vault)
+    origin = _origin(session.path, session.cloud, seal, selection)
     # The lock before all else: a run that ends while we look must not go unnoticed.
     pages = await session.ledger.peek()
     blueprint, observed, _ = await session.plan()
@@ -107,7 +110,7 @@ def refuse_place(path: Path) -> None:
 async def save(session: Session, contract: Contract, path: Path) -> None:
     """Write the contract to a file, whole or not at all, for its owner alone; or HostError."""
     refuse_place(path)
-    text = sealed.write(contract, await _seal(session))
+    text = sealed.write(contract, await asyncio.to_thread(_seal, session.vault))
     try:
         write_private(path, text)
     except OSError as error:
@@ -115,33 +118,36 @@ async def save(session: Session, contract: Contract, path: Path) -> None:
         raise HostError("the plan cannot be written", where=str(path), why=why) from error
 
 
-async def read(session: Session, path: Path) -> Contract:
-    """The contract that a file holds; UnsafePlan when it is none for this cloud and version."""
-    expected = await _origin(session, Selection())
+def read(path: Path, cloud: Cloud, file: Path) -> Contract:
+    """The contract that `file` holds, for the cloud that is described at `path`; no host is asked.
+
+    Raises UnsafePlan when it is none for this cloud and version.
+    """
     try:
-        text = path.read_bytes().decode(errors="replace")
+        text = file.read_bytes().decode(errors="replace")
     except OSError as error:
         raise UnsafePlan(
             "the plan cannot be read",
-            where=str(path),
+            where=str(file),
             why=error.strerror or str(error),
             hint="`cloudwright plan --out` writes one",
         ) from error
-    return sealed.read(text, str(path), expected, await _seal(session))
+    path = path.resolve()
+    seal = _seal(Vault(path.parent / STATE_DIRECTORY))
+    return sealed.read(text, str(file), _origin(path, cloud, seal, Selection()), seal)
 
 
-async def _origin(session: Session, selection: Selection) -> Origin:
+def _origin(path: Path, cloud: Cloud, seal: str, selection: Selection) -> Origin:
     return Origin(
-        cloud=session.cloud.name,
-        identity=sealed.identity_of(await _seal(session)),
-        description=description_digest(session.path, session.cloud.overrides_dir),
+        cloud=cloud.name,
+        identity=sealed.identity_of(seal),
+        description=description_digest(path, cloud.overrides_dir),
         version=__version__,
-        release=session.cloud.release,
+        release=cloud.release,
         made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         selection=selection,
     )
 
 
-async def _seal(session: Session) -> str:
-    values = await asyncio.to_thread(session.vault.values, {sealed.SEAL})
-    return values[str(sealed.SEAL)]
+def _seal(vault: Vault) -> str:
+    return vault.values({sealed.SEAL})[str(sealed.SEAL)]
