@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,24 @@ def test_wrong_words_are_refused_before_any_host_is_asked(
     told = capsys.readouterr().err
     assert said in told
     assert "known hosts" not in told
+
+
+def test_a_verb_that_no_host_lets_in_ends(tmp_path: Path) -> None:
+    """Also when that shows sooner than the images of this machine, which takes a process."""
+    (tmp_path / "podman").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "podman").chmod(0o755)
+    (tmp_path / "cloud.yaml").write_text(AIO.read_text())
+    (tmp_path / ".cloudwright" / "lab" / "known_hosts").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "cloudwright", "plan"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "known hosts" in done.stderr
 
 
 def test_check_tells_all_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

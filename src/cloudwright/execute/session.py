@@ -246,3 +246,5 @@ async def open_session(
             )
     finally:
         images.cancel()
+        # The end of the loop would cut it short while it starts its process, and wait for ever.
+        await asyncio.gather(images, return_exceptions=True)
