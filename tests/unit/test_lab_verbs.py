@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cloudwright.errors import InvalidCloud, Missing
+from cloudwright.errors import CommandFailed, InvalidCloud, Missing
 from cloudwright.lab import verbs
 from cloudwright.lab.spec import LabSpec, spec_of
 from cloudwright.model.load import load
 from cloudwright.transport.fake import FakeHost
 from cloudwright.transport.host import Completed, Host
+from tests.contract.sshd import free_port
 
 Verb = Callable[[Host, LabSpec, tuple[str, ...]], Coroutine[None, None, None]]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -40,6 +43,29 @@ def test_a_host_that_is_not_there_has_no_power_switch(
         asyncio.run(verb(machine, spec("aio.yaml", tmp_path), (name,)))
     assert "lab up" in caught.value.hint
     assert len(machine.commands) == 1  # the look alone
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a lab needs root")
+def test_when_one_host_cannot_be_started_nobody_waits_for_the_others(tmp_path: Path) -> None:
+    first, second, *_ = spec("two-sites.yaml", tmp_path).hosts
+
+    def answer(command: str, stdin: bytes) -> Completed:
+        if command == f"podman start {second.container}":
+            return Completed(status=125, stdout="", stderr="no space left")
+        return Completed(status=0, stdout="[]", stderr="")
+
+    async def story() -> None:
+        # The first one starts and never answers.
+        silent = replace(first, address="127.0.0.1", port=free_port())
+        lab = replace(spec("two-sites.yaml", tmp_path), hosts=(silent, second))
+        machine = FakeHost("here", answer=answer)
+        with pytest.raises(CommandFailed, match=second.container) as caught:
+            await verbs.up(machine, lab, lambda event: None)
+        assert caught.value.why == "no space left"
+        assert f"podman start {first.container}" in machine.commands
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("verb", [verbs.cut, verbs.join])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from cloudwright.errors import Locked, Missing
@@ -133,7 +133,10 @@ async def boot(machine: Host, spec: LabSpec, names: Sequence[str]) -> None:
             if not there[host.name].running:
                 await segments.plug(machine, host)
                 await machine.run(f"podman start {host.container}")
-        await asyncio.gather(*(containers.wait_ready(machine, host) for host in chosen))
+        async with _awaited() as answering:
+            answering += [
+                asyncio.create_task(containers.wait_ready(machine, host)) for host in chosen
+            ]
 
 
 async def cut(machine: Host, spec: LabSpec, sites: Sequence[str]) -> None:
@@ -196,15 +199,28 @@ async def _start_all(
     there: Mapping[str, Found],
 ) -> None:
     """Start the ill hosts, by the commands that make them; return when all of the lab answer."""
-    answering = []
-    for host in spec.hosts:
-        done = None
-        if host.name in ill:
-            tell(Said(text=f"starting {host.name} ({host.address})"))
-            done = begin(tell, host.name)
-            await _start(machine, host, there.get(host.name), ill[host.name])
-        answering.append(asyncio.create_task(_answer(machine, host, done)))
-    await asyncio.gather(*answering)
+    async with _awaited() as answering:
+        for host in spec.hosts:
+            done = None
+            if host.name in ill:
+                tell(Said(text=f"starting {host.name} ({host.address})"))
+                done = begin(tell, host.name)
+                await _start(machine, host, there.get(host.name), ill[host.name])
+            answering.append(asyncio.create_task(_answer(machine, host, done)))
+
+
+@asynccontextmanager
+async def _awaited() -> AsyncIterator[list[asyncio.Task[None]]]:
+    """The tasks that the block puts into the list have ended with it: by themselves, or because
+    the block, or one of them, failed; that error is raised, and no other."""
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        yield tasks
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answer(machine: Host, host: LabHost, done: Callable[[], float] | None) -> None:
