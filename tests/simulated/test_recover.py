@@ -12,6 +12,7 @@ from cloudwright.declare.service import hosts_of
 from cloudwright.engine.api import ContainerSpec, Executed
 from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import Command, FakeEngine
+from cloudwright.errors import HostError, Missing, Unreachable, UnsafePlan
 from cloudwright.execute.host.fleet import Fleet, Member
 from cloudwright.execute.recover.failover import Voting
 from cloudwright.model.load import load
@@ -94,3 +95,19 @@ def test_what_is_not_whole_in_time_is_left_with_its_reason() -> None:
 def test_the_dead_are_not_waited_for() -> None:
     _, told = Members({}, away="ctl-b").settle(dead=["ctl-b"])
     assert told == []
+
+
+def test_a_host_without_an_engine_is_not_dead_even_when_nobody_hears_of_it() -> None:
+    """Nobody is told that it is: its members may run on."""
+    whole = run_virtual(Members({}).fleet())
+    others = {name: member for name, member in whole.members.items() if name != "ctl-b"}
+
+    def ask(why: HostError) -> None:
+        fleet = Fleet(members=others, lost={"ctl-b": why})
+        voting = Voting(cloud=CLOUD, services=SERVICES, fleet=fleet, here=FakeHost("here"))
+        run_virtual(voting.evidence(["ctl-b"]))
+
+    ask(Unreachable("the host does not answer"))
+    with pytest.raises(UnsafePlan, match="gives a sign of life") as caught:
+        ask(Missing("no container engine answers"))
+    assert caught.value.why == "this machine logged in to ctl-b"
