@@ -276,6 +276,21 @@ def test_who_lags_behind_does_not_go_on_with_the_witness_alone(clusters: Cluster
     assert 360 in clusters.rows("ctl-a")
 
 
+def test_who_is_given_its_data_as_everybody_else_dies_holds_nobody_up(clusters: Clusters) -> None:
+    """Its server waits for a giver that is gone, and the others for its word what it holds."""
+    clusters.whole()
+    clusters.write("ctl-a", 365)
+    clusters.on("ctl-b", "podman stop -t 60 mariadb")
+    volume = clusters.on("ctl-b", "podman volume inspect mariadb --format '{{.Mountpoint}}'")
+    clusters.on("ctl-b", f"rm {volume.strip()}/grastate.dat && podman start mariadb")
+    clusters.on("ctl-b", "until pkill -STOP socat; do sleep 0.02; done")  # in the middle of it
+    clusters.tool.run("lab", "kill", "site:a")
+    clusters.on("ctl-b", "pkill -CONT socat")
+    clusters.tool.run("lab", "boot", "site:a")
+    clusters.both("both after that")
+    assert 365 in clusters.rows("ctl-b")
+
+
 def test_a_member_that_lost_its_disk_is_one_of_the_cluster_again(clusters: Clusters) -> None:
     """As a new one. Nobody keeps a vote for what was there before: the next loss stops nothing."""
     clusters.whole()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.member import (
-    HISTORY,
-    galera,
-)
+from tests.unit.member import HISTORY, agreement, down, galera
 
 
 @pytest.fixture
@@ -26,6 +24,7 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
         "socket": str(tmp_path / "socket"),
         "monitor": "",
         "name": "a",
+        "secret": "s",
         "fence": ["127.0.0.1", 9],
         "members": {"a": "", "b": ""},
     }
@@ -136,6 +135,40 @@ def test_a_majority_that_went_on_does_so_again(
     cluster.status["wsrep_cluster_status"] = "non-Primary"
     assert not cluster.stuck_after(6, "u1/a/x", "u3/w/")
     assert cluster.tries == 2
+
+
+WHOLE = {"wsrep_cluster_status": "Primary", "wsrep_ready": "ON", "wsrep_local_state": "4"}
+
+
+@pytest.mark.parametrize(
+    ("founds", "was_whole", "up", "stuck"),
+    [
+        (False, False, False, True),
+        (False, False, True, False),  # which takes its time to give it all
+        (False, True, False, False),  # it is frozen: that has nothing to do with the others
+        (True, False, False, False),  # it recovers, for as long as its data take
+    ],
+)
+def test_who_joins_a_cluster_that_is_gone_is_started_anew(
+    tmp_path: Path,
+    adapter: object,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    founds: bool,
+    was_whole: bool,
+    up: bool,
+    stuck: bool,
+) -> None:
+    others = [replace(down("b", 12), state=agreement.UP)] if up else [down("b", 12)]
+    monkeypatch.setattr(galera, "ask_all", lambda addresses, secret: others)
+    cluster = Cluster(tmp_path, adapter, monkeypatch)
+    adapter.command(found=founds, anew=False)  # type: ignore[attr-defined]
+    if was_whole:
+        cluster.status = WHOLE
+        assert not cluster.stuck_after(6)
+    cluster.status = {}  # it does not answer
+    assert not cluster.stuck_after(28)
+    assert cluster.stuck_after(6) is stuck
 
 
 def test_a_founder_without_the_dead_begins_a_new_history(tmp_path: Path, adapter: object) -> None:

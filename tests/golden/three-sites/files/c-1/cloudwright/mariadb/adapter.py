@@ -16,7 +16,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Files beside this one.
+from agreement import UP
 from component import is_first, keep_telling, may_go_on, names_of
+from questions import ask_all
 from server import tell
 
 STATE = "grastate.dat"
@@ -52,6 +54,7 @@ SYNCED, DONOR = "4", "2"
 CUT_OFF = "is cut off from the majority"
 SCATTERED = "is one of a majority that does not go on"
 REFUSED = "is one of a majority that lacks what somebody else has"
+DESERTED = "joins a cluster that is there no more"
 STUCK_SECONDS = {
     # A cluster that was lost and found again in the middle of a transfer leaves its donor in that
     # state for ever, giving nothing to anybody (seen with Galera 26.4.23).
@@ -65,6 +68,9 @@ STUCK_SECONDS = {
     # Galera has made them a cluster, and found then that only its witness knows of the newest
     # changes: it waits for who has them, whom it may not be able to reach from there.
     REFUSED: 20,
+    # Who was to give it what it misses is gone. After 300 s it finds that the transfer failed, and
+    # hangs for ever (seen with MariaDB 11.8.9), while all others want to know what it holds.
+    DESERTED: 30,
 }
 """What a server does not come out of by itself, and after how long it is believed."""
 
@@ -82,6 +88,8 @@ class Adapter:
         self._user = settings["monitor"]
         self._alone = len(settings["members"]) == 1
         self._fence = settings["fence"]
+        self._secret = settings["secret"].encode()
+        self._others = {n: a for n, a in settings["members"].items() if n != settings["name"]}
         self._connection: Any = None
         self._lock = threading.Lock()
         self._seen: tuple[float, dict[str, str]] = (0.0, {})
@@ -89,6 +97,7 @@ class Adapter:
         self._wrong: tuple[str, float] = ("", 0.0)
         self._made = ""  # a cluster, of these members
         self._newest: int | None = None
+        self._joins = False
         self._teller = threading.Thread(
             target=keep_telling, args=(*self._fence, self._whole), daemon=True
         )
@@ -116,7 +125,7 @@ class Adapter:
 
         Without its state a founder's server makes a new history of the same data.
         """
-        self._newest = None
+        self._newest, self._joins = None, not found
         if not self._alone and self._teller.ident is None:
             self._teller.start()
         if not found:
@@ -148,7 +157,11 @@ class Adapter:
             self._made = ""
         if wrong != self._wrong[0]:
             self._wrong = (wrong, time.monotonic())
-        return bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
+        stuck = bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
+        if stuck and wrong == DESERTED:
+            # It has nothing to lose, takes no TERM, and would join whoever comes in the meantime.
+            subprocess.run(["pkill", "-KILL", "-P", str(os.getpid()), "mariadbd"], check=False)
+        return stuck
 
     def _whole(self) -> int | None:
         """The number of the newest whole cluster that the server was in since it started; None
@@ -160,6 +173,9 @@ class Adapter:
 
     def _what_is_wrong(self) -> str:
         status = self._status()
+        self._joins = self._joins and not _is_whole(status)
+        if self._joins and not status and not self._is_one_up():
+            return DESERTED
         if status and status.get("wsrep_cluster_status") != "Primary":
             here = _text(THERE)
             if not may_go_on(names_of(_text(self._data / VIEW)), names_of(here).keys()):
@@ -168,6 +184,10 @@ class Adapter:
         gives = subprocess.run(["pgrep", "-f", "wsrep_sst_"], capture_output=True).returncode == 0
         donor = status.get("wsrep_local_state") == DONOR and status.get("wsrep_ready") == "OFF"
         return "is a donor to nobody" if donor and not gives else ""
+
+    def _is_one_up(self) -> bool:
+        """Whether another member is whole: only then has somebody something to give."""
+        return any(told.state == UP for told in ask_all(self._others, self._secret))
 
     def is_ready(self) -> bool:
         """Whether it has all that the primary component has, and takes writes."""
