@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,6 +178,17 @@ class Clusters:
         members = ("mariadb", "rabbitmq", "ovn-nb-db", "ovn-sb-db")
         self.on(host, f"podman rm -f -t 0 {' '.join(members)}")
         self.on(host, f"podman volume rm {' '.join(m.replace('-', '_') for m in members)}")
+
+    @contextmanager
+    def transfer_to(self, host: str) -> Iterator[None]:
+        """For the length of the block the member of `host` is in the middle of being given all
+        data anew."""
+        self.on(host, "podman stop -t 60 mariadb")
+        volume = self.on(host, "podman volume inspect mariadb --format '{{.Mountpoint}}'").strip()
+        self.on(host, f"rm {volume}/grastate.dat && podman start mariadb")
+        self.on(host, "until pkill -STOP socat; do sleep 0.02; done")
+        yield
+        self.on(host, "pkill -CONT socat")
 
     def publish(self, host: str, *bodies: bytes) -> None:
         """Messages in one queue that every member keeps, each confirmed, through `host`."""

@@ -280,12 +280,8 @@ def test_who_is_given_its_data_as_everybody_else_dies_holds_nobody_up(clusters: 
     """Its server waits for a giver that is gone, and the others for its word what it holds."""
     clusters.whole()
     clusters.write("ctl-a", 365)
-    clusters.on("ctl-b", "podman stop -t 60 mariadb")
-    volume = clusters.on("ctl-b", "podman volume inspect mariadb --format '{{.Mountpoint}}'")
-    clusters.on("ctl-b", f"rm {volume.strip()}/grastate.dat && podman start mariadb")
-    clusters.on("ctl-b", "until pkill -STOP socat; do sleep 0.02; done")  # in the middle of it
-    clusters.tool.run("lab", "kill", "site:a")
-    clusters.on("ctl-b", "pkill -CONT socat")
+    with clusters.transfer_to("ctl-b"):
+        clusters.tool.run("lab", "kill", "site:a")
     clusters.tool.run("lab", "boot", "site:a")
     clusters.both("both after that")
     assert 365 in clusters.rows("ctl-b")

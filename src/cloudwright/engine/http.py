@@ -26,6 +26,9 @@ from cloudwright.transport.lean_http import httpx
 ANSWER_SECONDS = 120.0
 """An engine under load takes its time to make or remove a container."""
 
+PING_SECONDS = 20.0
+"""For whether there is one at all: Podman's service is only started by that very question."""
+
 EXIT_CODE_TRIES = 50
 
 
@@ -82,7 +85,7 @@ class HttpEngine:
     async def version(self) -> EngineVersion:
         """Which engine answers."""
         # Not /version: Podman asks the package manager about its parts, which takes 0.7 s.
-        headers = (await self._call("GET", "/_ping")).headers
+        headers = (await self._call("GET", "/_ping", timeout=PING_SECONDS)).headers
         # As `Libpod/4.3.1 (linux)` and `Docker/20.10.24 (linux)`.
         name, _, rest = headers.get("Server", "").partition("/")
         podman = name == "Libpod"
