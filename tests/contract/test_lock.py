@@ -16,7 +16,7 @@ from cloudwright.execute.lock.decide import Unknown
 from cloudwright.execute.lock.ledger import Ledger, Page
 from cloudwright.transport.ssh import connect_ssh
 from tests.contract import sshd
-from tests.simulated.test_lock import record, silent
+from tests.simulated.ledgers import record, silent
 
 pytestmark = pytest.mark.skipif(bool(sshd.missing()), reason=sshd.missing())
 

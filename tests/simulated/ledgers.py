@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +107,31 @@ def holders(pages: Pages) -> list[str]:
 def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
+
+
+HOLD = """
+import asyncio, sys
+from pathlib import Path
+from cloudwright.execute.lock.changing import changing
+from tests.simulated.ledgers import ledger_in, record
+
+async def main(folder):
+    async with changing(ledger_in(folder), record("dead"), folder / "runs", print):
+        print("holds", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def start_holder(folder: Path) -> subprocess.Popen[str]:
+    """Another process of ours that holds the cloud."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout and process.stdout.readline() == "holds\n"
+    return process

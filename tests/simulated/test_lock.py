@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gzip
 import itertools
 import json
-import os
-import signal
 import stat
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,17 +15,21 @@ from hypothesis import strategies as st
 
 from cloudwright.engine.clock import run_virtual
 from cloudwright.errors import Locked, StepFailed, Unreachable, UnsafePlan
-from cloudwright.execute.history import History
-from cloudwright.execute.journal.holder import this_process
-from cloudwright.execute.journal.journal import JOURNAL, parse_journal
+from cloudwright.execute.journal.journal import JOURNAL
 from cloudwright.execute.journal.record import from_line, read_records
-from cloudwright.execute.journal.timeline import timeline
-from cloudwright.execute.lock import changing as module
 from cloudwright.execute.lock.breaking import break_lock, is_free, lines_of
 from cloudwright.execute.lock.changing import changing, holder_of, refuse_if_held
 from cloudwright.execute.lock.decide import Unknown
 from cloudwright.execute.lock.ledger import KEPT_RUNS, Ledger, Page
-from tests.simulated.ledgers import NAMES, holders, ledger_in, record, scratch, silent
+from tests.simulated.ledgers import (
+    NAMES,
+    holders,
+    ledger_in,
+    record,
+    scratch,
+    silent,
+    start_holder,
+)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
@@ -135,150 +133,6 @@ def test_hosts_keep_so_many_runs_and_no_more(tmp_path: Path) -> None:
     assert len(names) == KEPT_RUNS
     assert f"{record('a').run}" in names
     assert f"2025-01-01T00-00-00-{5:04x}" not in names
-
-
-HOLD = """
-import asyncio, sys
-from pathlib import Path
-from cloudwright.execute.lock.changing import changing
-from tests.simulated.ledgers import ledger_in, record
-
-async def main(folder):
-    async with changing(ledger_in(folder), record("dead"), folder / "runs", print):
-        print("holds", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-
-asyncio.run(main(Path(sys.argv[1])))
-"""
-
-
-def start_holder(folder: Path) -> subprocess.Popen[str]:
-    """Another process of ours that holds the cloud."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert process.stdout and process.stdout.readline() == "holds\n"
-    return process
-
-
-def test_who_was_killed_is_taken_over_by_the_same_operator_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    process = start_holder(tmp_path)
-
-    async def story(say: Callable[[str], None]) -> None:
-        async with changing(ledger_in(tmp_path), record("next"), tmp_path / "runs", say):
-            pass
-
-    with pytest.raises(Locked) as caught:
-        run_virtual(story(silent))
-    assert f"process {process.pid}" in caught.value.why
-    assert "lock break" in caught.value.hint
-    assert caught.value.exit_code == 5
-
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-
-    def somebody_else(*, run: str, cloud: str, why: str) -> object:
-        return dataclasses.replace(this_process(run=run, cloud=cloud, why=why), user="bob")
-
-    with monkeypatch.context() as other:
-        other.setattr(module, "this_process", somebody_else)
-        with pytest.raises(Locked):
-            run_virtual(story(silent))
-
-    said: list[str] = []
-    run_virtual(story(said.append))
-    assert len(said) == 1
-    assert said[0].startswith("takes over from a run that has ended without letting go: ")
-    assert f"process {process.pid}" in said[0]
-
-
-EVENT = b'{"event": "RunStarted", "planned": [], "directory": "", "at": 1.0, "gates": {}}\n'
-DEAD = record("dead").run
-
-
-def kill_one_that_told(folder: Path, told: bytes = EVENT) -> None:
-    """A run of ours that is killed; its journal lies here alone."""
-    process = start_holder(folder)
-    (folder / "runs" / DEAD / JOURNAL).write_bytes(told)
-    process.kill()
-    process.communicate()
-
-
-async def take_over(ledger: Ledger, folder: Path) -> list[str]:
-    """A whole run that takes over from the dead one; what it said."""
-    said: list[str] = []
-    async with changing(ledger, record("a"), folder / "runs", said.append):
-        pass
-    assert said.pop(0).startswith("takes over from a run that has ended")
-    return said
-
-
-def test_the_journal_of_who_was_killed_comes_to_the_hosts(tmp_path: Path) -> None:
-    kill_one_that_told(tmp_path, EVENT + b'{"event": "cut in the mid')
-    kept = {name: tmp_path / name / "runs" / f"{DEAD}.jsonl.gz" for name in NAMES}
-    kept["two"].write_bytes(b"what is there already")
-    (tmp_path / "three" / "runs" / f"{DEAD}.json").unlink()
-
-    async def story() -> None:
-        ledger = ledger_in(tmp_path)
-        elsewhere = History(runs=(), unknown={}, state=tmp_path / "never", ledger=ledger)
-        assert (
-            await dataclasses.replace(
-                elsewhere, ledger=Ledger(hosts={"one": ledger.hosts["one"]})
-            ).story(DEAD)
-            is None
-        )
-        assert await take_over(ledger, tmp_path) == []
-        assert kept["two"].read_bytes() == b"what is there already"
-        assert not kept["three"].exists()
-        assert stat.S_IMODE(kept["one"].stat().st_mode) == 0o600
-        told = await elsewhere.story(DEAD)
-        assert told == timeline(parse_journal(EVENT))
-
-    run_virtual(story())
-
-
-@pytest.mark.parametrize("there", [False, True])
-def test_without_the_journal_of_who_was_killed_the_next_goes_on(
-    tmp_path: Path, there: bool
-) -> None:
-    kill_one_that_told(tmp_path)
-    journal = tmp_path / "runs" / DEAD / JOURNAL
-    journal.unlink()
-    if there:
-        journal.mkdir()
-
-    async def story() -> None:
-        said = await take_over(ledger_in(tmp_path), tmp_path)
-        assert (
-            said
-            == [f"the journal of {DEAD} does not come to the hosts: {journal}: Is a directory"]
-            * there
-        )
-
-    run_virtual(story())
-    assert not (tmp_path / "one" / "runs" / f"{DEAD}.jsonl.gz").exists()
-
-
-def test_a_host_that_cannot_keep_the_journal_of_who_was_killed_is_no_obstacle(
-    tmp_path: Path,
-) -> None:
-    kill_one_that_told(tmp_path)
-    (tmp_path / "one" / "runs" / f"{DEAD}.jsonl.gz.new").symlink_to("/dev/full")
-
-    async def story() -> None:
-        assert await take_over(ledger_in(tmp_path), tmp_path) == []
-
-    run_virtual(story())
-    names = {f.name for f in (tmp_path / "one" / "runs").iterdir()}
-    assert names == {f"{DEAD}.json", f"{record('a').run}.json"}
-    assert (tmp_path / "two" / "runs" / f"{DEAD}.jsonl.gz").exists()
 
 
 def test_breaking_frees_what_was_seen_and_nothing_else(tmp_path: Path) -> None:
