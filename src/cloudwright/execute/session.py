@@ -221,9 +221,8 @@ async def open_session(
     """Load the cloud and connect to every host at once; the error names each that failed.
 
     Without `whole` those that cannot be used are in the fleet's `lost`, unless all are; with
-    `unfit` all may be. `refuse` raises what speaks against the
-    cloud that was asked for, before any host is.
-    `clock` says how old certificates are.
+    `unfit` all may be. `refuse` raises what speaks against the cloud that was asked for, before
+    any host is. `clock` says how old certificates are.
     """
     path = path.resolve()
     cloud, overrides, warnings = read_with_warnings(path, services)
