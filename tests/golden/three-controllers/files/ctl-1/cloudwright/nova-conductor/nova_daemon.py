@@ -6,8 +6,8 @@
   thread is given a piece of nothing to do, so that it looks at once.
 - A listener of oslo.messaging that has had nothing to do for a while looks every 1.7 s whether it
   shall stop. Here it does ten times a second.
-- A process that is done with its work still takes its two thousand modules apart, which lasts about
-  half a second, and gives back what the system takes back anyway. Here it ends (`end_at_once`).
+- A process that is done with its work still takes its two thousand modules apart, for about half
+  a second, and gives back what the system takes back anyway. Here it ends (`end_at_once`).
 - The scheduler leaves out hosts that have stopped to answer (`answering.py`).
 """
 
