@@ -9,8 +9,8 @@ PYTHON := $(VENV)/bin/python
 CODE := src tests benchmarks tools
 QUICK := tests/unit tests/golden tests/simulated
 
-# What tests use beside what the tool itself needs: a browser, a real sshd, a static shell, a wrong clock.
-TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static sudo libfaketime
+# What tests use beside what the tool itself needs: a browser, a real sshd, a static shell, an archive, a wrong clock.
+TEST_PACKAGES := chromium chromium-driver openssh-server busybox-static cpio sudo libfaketime
 
 .PHONY: help setup demo test long test-ha injections check format lint quick ready packages golden reference bench bench-ha bench-ha-kolla bench-hosts bench-scale clean
 .DEFAULT_GOAL := help

@@ -36,6 +36,8 @@ class Apis:
     asked: list[str] = field(default_factory=list)
     away: int = 0
     """So many answers come from the load balancer, which has no backend."""
+    cut: int = 0
+    """So many questions are cut off without an answer."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
@@ -44,6 +46,9 @@ class Apis:
                 words, *lines = head.lower().split("\r\n")
                 fields = dict(line.split(": ", 1) for line in lines if line)
                 body = await reader.readexactly(int(fields.get("content-length", 0)))
+                if self.cut:
+                    self.cut -= 1
+                    break
                 status, extra, content = self._answer(words, fields, body)
                 length = f"content-length: {len(content)}\r\n"
                 writer.write(f"HTTP/1.1 {status} X\r\n{extra}{length}\r\n".encode() + content)
@@ -120,11 +125,19 @@ def test_an_api_that_was_just_remade_is_waited_for(tmp_path: Path) -> None:
     assert [words.split()[0] for words in apis.asked] == ["post", "post", "post", "get"]
 
 
+def test_who_is_cut_off_asks_again(tmp_path: Path) -> None:
+    """A backend that ends takes with it whoever had begun to ask."""
+    apis = Apis(cut=2)
+    run(apis, tmp_path, lambda reader: reader.listed(f"{URL}/zones", "zones"))
+    assert (apis.cut, apis.tokens) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("apis", "words"),
     [
         (Apis(password="another"), "refused with status 401"),
         (Apis(away=1000), "refused with status 503"),
+        (Apis(cut=1000), "does not answer"),
         (Apis(header="x-other"), "is not understood"),
         (Apis(answer=b"<html>"), "is not understood"),
         (Apis(answer=b"[]"), "is not understood"),

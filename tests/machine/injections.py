@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from cloudwright.declare.oslo import NORTHBOUND_PORT, QUEUE_PORT
-from cloudwright.errors import CloudError
+from cloudwright.errors import CloudError, HostError
 from cloudwright.execute.central.database import MEMBER_PORT, ROOT_SECRET, DatabaseServer
 from cloudwright.execute.drill import rows
 from cloudwright.execute.drill.bench import QUEUE_USER
@@ -40,6 +40,8 @@ SITES = {"ctl-a": "a", "ctl-b": "b", "witness": "w"}
 BEFORE_SECONDS = 3.0
 STOP_SECONDS = 10.0
 """Within which a minority has to refuse writes."""
+
+AGAIN_SECONDS = 60.0
 
 MOST_SECONDS = 2 * SECONDS
 FROZEN = ("mariadb", "rabbitmq", "ovn-nb-db")
@@ -240,7 +242,7 @@ class Injections:
             samples, sampled = await collect(fleet, KEEPERS, epoch)
             self._judge(case, samples, broken, mended)
             for host in KEEPERS:
-                there, by_host = await rows.rows_in(await self._server(fleet, host))
+                there, by_host = await self._rows_in(fleet, host)
                 assert written[0].acknowledged <= there, f"rows that {host} lacks"
                 for origin, numbers in sampled.items():
                     assert numbers <= by_host.get(origin, set()), f"{origin}'s rows on {host}"
@@ -251,6 +253,20 @@ class Injections:
         self.acknowledged["messages"] += len(messages.acknowledged)
         self.acknowledged["networks"] += len(networks[0].acknowledged)
         return seconds
+
+    async def _rows_in(
+        self, fleet: Fleet, host: str
+    ) -> tuple[frozenset[int], dict[str, frozenset[int]]]:
+        """What this member has. Of a cut of less than a second its cluster hears once it is over,
+        and is whole, not whole, and whole again."""
+        until = time.monotonic() + AGAIN_SECONDS
+        while True:
+            try:
+                return await rows.rows_in(await self._server(fleet, host))
+            except HostError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(1)
 
     async def _hold(self, case: Case, clock: Callable[[], float]) -> tuple[float, float]:
         """Break it, wait, mend it; when it was broken, and when the mending began."""

@@ -23,6 +23,7 @@ def program(package: str, name: str, *, folder: str = "program") -> ModuleType:
 agreement = program("cloudwright.declare.member", "agreement.py")
 statements = program("cloudwright.declare.member", "statements.py")
 agent = program("cloudwright.declare.member", "agent.py")
+member = sys.modules["member"]  # the one that the agent has imported
 ask = program("cloudwright.declare.member", "ask.py")
 asked = program("cloudwright.services.selffence", "asked.py", folder=".")
 asking = program("cloudwright.services.selffence", "asking.py")

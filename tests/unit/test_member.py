@@ -19,9 +19,11 @@ from tests.unit.member import (
     HISTORY,
     MEMBERS,
     agent,
+    agreement,
     decide,
     down,
 )
+from tests.unit.member import member as responder
 
 
 def test_of_empty_members_the_first_founds_once_all_have_spoken() -> None:
@@ -51,7 +53,7 @@ def test_an_arbitrator_holds_nothing_and_is_not_waited_for() -> None:
 
 def test_a_cluster_that_is_up_is_joined_and_one_being_founded_awaited() -> None:
     up = agent.Told(name="c", state=agent.UP, history=HISTORY, position=3)
-    founding = agent.Told(name="c", state=agent.FOUNDING, history=HISTORY, position=3)
+    founding = agent.Told(name="c", state=agreement.FOUNDING, history=HISTORY, position=3)
     joins = agent.Join(history=HISTORY, through=("c",))
     assert decide(down("a", 99, *MEMBERS), up) == joins
     assert decide(down("a", 99, "a"), founding) == agent.Wait("c founds the cluster")
@@ -133,7 +135,7 @@ def test_an_answer_without_the_right_seal_is_no_answer(tmp_path: Path) -> None:
             return True
 
     member = agent.Member(secret=b"one", adapter=Up(), holds=down("b", 4), running=True)
-    server = agent._Server(("127.0.0.1", 0), agent._handler(member))
+    server = responder._Server(("127.0.0.1", 0), responder._handler(member))
     agent.threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"127.0.0.1:{server.server_port}"
     try:
@@ -162,13 +164,16 @@ def test_a_server_that_runs_and_is_not_whole_tells_nothing_old() -> None:
 
     adapter = CutOff()
     member = agent.Member(secret=b"", adapter=adapter, holds=down("a", 4), founding=True)
-    assert member.told().state == agent.FOUNDING
+    assert member.told().state == agreement.FOUNDING
     member.running = adapter.up = True
     assert member.told().state == agent.UP
     adapter.up = False
     assert member.told() is None
     member.running = False
     assert member.told().state == agent.DOWN
+
+
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Serving:
@@ -198,7 +203,7 @@ class Serving:
 def served(name: str, adapter: Serving) -> tuple[Any, Any, str]:
     """A member whose responder runs here: it, the responder, and its address."""
     member = agent.Member(secret=b"s", adapter=adapter, holds=down(name, 4), running=True)
-    server = agent._Server(("127.0.0.1", 0), agent._handler(member))
+    server = responder._Server(("127.0.0.1", 0), responder._handler(member))
     agent.threading.Thread(target=server.serve_forever, daemon=True).start()
     return member, server, f"127.0.0.1:{server.server_port}"
 
@@ -264,3 +269,30 @@ def test_users_belong_to_the_first_member_that_is_up() -> None:
     first = agent.Member(secret=b"", adapter=Serving(), holds=down("a", 4))
     assert agent.before(first, addresses) == {}
     assert not agent.is_up(first, {})
+
+
+@pytest.mark.parametrize("is_deaf", [True, False])
+def test_a_stuck_server_that_takes_no_signal_is_killed_at_once(
+    monkeypatch: pytest.MonkeyPatch, is_deaf: bool
+) -> None:
+    """Whoever may take it is waited for: here for as long as the test says."""
+
+    class Stuck(Serving):
+        kept = None
+
+        def is_stuck(self) -> bool:
+            return True
+
+    adapter = Stuck()
+    adapter.is_deaf = is_deaf  # type: ignore[attr-defined]
+    member = agent.Member(secret=b"", adapter=adapter, holds=down("a", 4))
+    monkeypatch.setattr(agent, "WATCH_SECONDS", 0.5)  # by then it takes no TERM
+    monkeypatch.setattr(agent, "STOP_SECONDS", 1000 if is_deaf else 0.5)
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    try:
+        deaf = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
+        assert agent.run(member, deaf, {"a": "127.0.0.1:1"}) is None
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert not member.running

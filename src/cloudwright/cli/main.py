@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -98,13 +99,19 @@ def cloudwright() -> None:
 
 def main() -> None:
     """The program."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # told by now; Python would try again as it ends, and end with 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return the exit code; everything that goes wrong is told on stderr."""
     try:
         code = cloudwright.main(list(arguments), prog_name="cloudwright", standalone_mode=False)
+        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()

@@ -42,7 +42,7 @@ def program(
         **settings,
     }
     own = resource(package, "program", adapter)
-    names = ("agent.py", "agreement.py", "questions.py", "statements.py", "ask.py")
+    names = ("agent.py", "member.py", "agreement.py", "questions.py", "statements.py", "ask.py")
     shared = library(__name__, *(f"program/{name}" for name in names))
     return {
         **shared,

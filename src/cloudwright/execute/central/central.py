@@ -20,10 +20,13 @@ from cloudwright.plan.steps import (
     Step,
 )
 
+BRIEF = 120
+"""Characters."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CentralView:
-    """What was seen, and the steps of which nothing could be: id → the service that is silent."""
+    """What was seen, and the steps of which nothing could be: id → who is silent, and why."""
 
     seen: Mapping[str, Seen]
     silent: Mapping[str, str]
@@ -40,7 +43,7 @@ async def look(links: Links, steps: Iterable[Step]) -> CentralView:
     )
     return CentralView(
         seen={id: seen for view in views for id, seen in view.seen.items()},
-        silent={id: name for view in views for id, name in view.silent.items()},
+        silent={id: why for view in views for id, why in view.silent.items()},
     )
 
 
@@ -52,9 +55,9 @@ def unseen(view: CentralView, there: Iterable[str]) -> dict[str, Seen]:
     """
     services = {id.partition("/")[0] for id in there}
     return {
-        id: Seen(digest=DRIFTED, why=f"cannot be looked at: {service} does not answer")
-        for id, service in view.silent.items()
-        if service in services
+        id: Seen(digest=DRIFTED, why=f"cannot be looked at: {why}")
+        for id, why in view.silent.items()
+        if why.partition(" ")[0] in services
     }
 
 
@@ -64,8 +67,15 @@ Look = Callable[[Links, list[Step]], Awaitable[dict[str, Seen]]]
 async def _ask(service: str, look: Look, links: Links, steps: list[Step]) -> CentralView:
     try:
         return CentralView(seen=await look(links, steps) if steps else {}, silent={})
-    except (HostError, OSError):
-        return CentralView(seen={}, silent={step.id: service for step in steps})
+    except (HostError, OSError) as error:
+        why = f"{service} does not answer ({_brief(error)})"
+        return CentralView(seen={}, silent={step.id: why for step in steps})
+
+
+def _brief(error: HostError | OSError) -> str:
+    """The error in one line, which a hostile answer cannot make a page of."""
+    parts = (error.what, error.why) if isinstance(error, HostError) else (str(error),)
+    return " ".join(": ".join(part for part in parts if part).split())[:BRIEF]
 
 
 def _of(steps: Iterable[Step], kind: type) -> list[Step]:

@@ -21,8 +21,13 @@ from cloudwright.transport.lean_http import httpx
 CALL_SECONDS = 60.0
 
 BACK_SECONDS = 3.0
-"""How long a 503 is asked again: a load balancer takes up to a second to see that the one backend
-of an API, which was just remade, answers again."""
+"""How long an API that did not let us through is asked again: a load balancer takes up to a second
+to see that its one backend, which was just remade, answers."""
+
+AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
+"""What a load balancer answers for a backend that ends, or has not begun."""
+
+CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 PAUSE_SECONDS = 0.25
 TOKEN = "X-Auth-Token"
@@ -41,6 +46,10 @@ def login(user: str, password: str, project: str) -> dict[str, Any]:
             "scope": {"project": {"name": project, "domain": domain}},
         }
     }
+
+
+class _CutOff(HostError):
+    """A connection ended in the middle of a question."""
 
 
 class Reader:
@@ -97,9 +106,14 @@ class Reader:
         clock = asyncio.get_running_loop().time
         until = clock() + BACK_SECONDS
         while True:
-            answer = await self._ask(method, url, **parts)
-            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or clock() > until:
-                return answer
+            try:
+                answer = await self._ask(method, url, **parts)
+            except _CutOff:  # to list or to log in twice is no harm
+                if clock() > until:
+                    raise
+            else:
+                if answer.status_code not in AWAY or clock() > until:
+                    return answer
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _ask(self, method: str, url: str, **parts: Any) -> httpx.Response:
@@ -108,7 +122,8 @@ class Reader:
             return await client.request(method, url, **parts)
         except httpx.HTTPError as err:
             why = str(err) or type(err).__name__
-            raise HostError("an API does not answer", where=url, why=why) from err
+            kind = _CutOff if isinstance(err, CUT_OFF) else HostError
+            raise kind("an API does not answer", where=url, why=why) from err
 
     async def _client(self, url: str) -> httpx.AsyncClient:
         """One for each socket, which keeps its connections."""

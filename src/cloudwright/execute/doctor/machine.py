@@ -20,6 +20,7 @@ PACKAGES = {
     "mmdebstrap": "makes Debian trees without a registry",
     "iproute2": "makes the bridges and cables of a lab",
     "ethtool": "has checksums finished before the switch in user space reads a packet",
+    "e2fsprogs": "makes the file system of a lab host that has a disk of its own",
     "iputils-ping": "asks instances, and hosts that shall be dead, for an answer",
     "openssh-client": "logs in to what was built",
     "mtools": "fills the tiny guest's disk",

@@ -47,6 +47,7 @@ class Adapter:
     """
 
     has_users = False
+    is_deaf = False
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._database = Path(settings["database"])

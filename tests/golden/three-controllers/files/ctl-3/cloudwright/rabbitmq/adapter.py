@@ -153,6 +153,7 @@ class Adapter:
 
     rejoins = True
     has_users = False
+    is_deaf = False
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.kept = Path(settings["data"])

@@ -157,11 +157,13 @@ class Adapter:
             self._made = ""
         if wrong != self._wrong[0]:
             self._wrong = (wrong, time.monotonic())
-        stuck = bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
-        if stuck and wrong == DESERTED:
-            # It has nothing to lose, takes no TERM, and would join whoever comes in the meantime.
-            subprocess.run(["pkill", "-KILL", "-P", str(os.getpid()), "mariadbd"], check=False)
-        return stuck
+        return bool(wrong) and time.monotonic() - self._wrong[1] > STUCK_SECONDS[wrong]
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether it is without the data that it was being given: it has nothing to lose, takes no
+        TERM, and would join whoever comes in the meantime."""
+        return self._wrong[0] == DESERTED
 
     def _whole(self) -> int | None:
         """The number of the newest whole cluster that the server was in since it started; None

@@ -12,7 +12,8 @@ from dataclasses import asdict
 
 import agent
 import statements
-from agreement import whole
+from agreement import DOWN, FOUNDING, UP, Told, Wait, whole
+from member import Adapter
 from questions import ask_each
 
 
@@ -42,26 +43,24 @@ def main(words: list[str]) -> int:
     return 2
 
 
-def state(
-    own: agent.Told | None, told: dict[str, agent.Told | None], adapter: agent.Adapter
-) -> dict[str, object]:
+def state(own: Told | None, told: dict[str, Told | None], adapter: Adapter) -> dict[str, object]:
     """What the member holds, and what it will do by what the others say now."""
     if own is None:
         return {"state": "cut off", "waits": "its server runs, without a majority"}
     others = {n: t for n, t in told.items() if t is not None and n != own.name}
     rejoins = adapter.rejoins
-    is_whole = own.name in whole([own, *others.values()]) if rejoins else own.state == agent.UP
+    is_whole = own.name in whole([own, *others.values()]) if rejoins else own.state == UP
     found = {**asdict(own), "waits": "", "whole": is_whole}
-    if own.state == agent.DOWN:
+    if own.state == DOWN:
         decision = agent.choose(adapter, own, others, tuple(told))
-        found["waits"] = decision.reason if isinstance(decision, agent.Wait) else ""
+        found["waits"] = decision.reason if isinstance(decision, Wait) else ""
     return found
 
 
 def refusal(
     dead: frozenset[str],
-    own: agent.Told | None,
-    told: dict[str, agent.Told | None],
+    own: Told | None,
+    told: dict[str, Told | None],
     *,
     rejoins: bool = False,
 ) -> str:
@@ -71,8 +70,8 @@ def refusal(
     """
     unknown = sorted(dead - told.keys())
     said = [t for t in told.values() if t]
-    founding = [t.name for t in said if t.state == agent.FOUNDING]
-    busy = whole(said) if rejoins else [t.name for t in said if t.state != agent.DOWN]
+    founding = [t.name for t in said if t.state == FOUNDING]
+    busy = whole(said) if rejoins else [t.name for t in said if t.state != DOWN]
     up = sorted({*founding, *busy})
     alive = sorted(n for n in dead if told.get(n))
     if unknown:
