@@ -114,9 +114,12 @@ class Cloud:
         if id not in there:
             return 404, {}
         there[id]["status"] = self.outcome or "BUILD"
-        fault = {"fault": {"message": "No valid host was found."}}
-        ill = self.outcome == "ERROR"
-        return 200, {kind.removesuffix("s"): {**there[id], **(fault if ill else {})}}
+        more: dict[str, Any] = {"OS-EXT-SRV-ATTR:host": None, "OS-EXT-STS:task_state": None}
+        if self.outcome == "ERROR":
+            more["fault"] = {"message": "No valid host was found."}
+        elif not self.outcome:
+            more |= {"OS-EXT-SRV-ATTR:host": "two", "OS-EXT-STS:task_state": "spawning"}
+        return 200, {kind.removesuffix("s"): {**there[id], **more}}
 
     def _leave(self, there: dict[str, dict[str, Any]]) -> None:
         for id in [id for id in self.leaving if id in there]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -132,23 +132,26 @@ class Creates:
         return str(answer.json()["server"]["id"])
 
     async def _until_active(self, id: str) -> None:
+        server: dict[str, Any] = {}
         try:
             async with asyncio.timeout(self.patience):
-                while not await self._is_active(id):
+                while (server := await self._server(id) or server).get("status") != "ACTIVE":
+                    if server.get("status") == "ERROR":
+                        why = server.get("fault", {}).get("message", "no reason")
+                        raise NoAnswerError(f"ERROR: {why} ({_where(server)})")
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            raise NoAnswerError(f"not ACTIVE after {self.patience:g} s") from None
+            why = f"not ACTIVE after {self.patience:g} s ({_where(server)})"
+            raise NoAnswerError(why) from None
 
-    async def _is_active(self, id: str) -> bool:
-        """A look without an answer is not the create's failure: the next one tells."""
+    async def _server(self, id: str) -> dict[str, Any]:
+        """As Nova shows it to an admin; {} where a look has no answer, which is not the create's
+        failure: the next one tells."""
         try:
             answer = await self.caller.call("GET", _compute(self.caller, f"servers/{id}"))
         except NoAnswerError:
-            return False
-        server = answer.json()["server"]
-        if server["status"] == "ERROR":
-            raise NoAnswerError(f"ERROR: {server.get('fault', {}).get('message', 'no reason')}")
-        return bool(server["status"] == "ACTIVE")
+            return {}
+        return dict(answer.json()["server"])
 
     async def _remove_unanswered(self, own: int) -> None:
         """Nova may have made it all the same, or be about to: it would be one more each time."""
@@ -178,6 +181,13 @@ class Creates:
             self.unsure.discard(own)
             self.removed.add(own)
             return
+
+
+def _where(server: Mapping[str, Any]) -> str:
+    """With what Nova was busy, and on which host (Compute API, "Show Server Details")."""
+    host = server.get("OS-EXT-SRV-ATTR:host")
+    doing = server.get("OS-EXT-STS:task_state") or "nothing under way"
+    return f"{doing}, {f'on {host}' if host else 'no host yet'}"
 
 
 def numbered(number: int, *, again: bool) -> int:
