@@ -144,12 +144,14 @@ def test_breaking_frees_what_was_seen_and_nothing_else(tmp_path: Path) -> None:
         seen = await ledger.peek()
         assert not is_free(seen)
         assert all(f"process {process.pid}" in line for line in lines_of(seen))
-        pages = await break_lock(ledger, seen, record("b", verb="lock break"), tmp_path / "runs")
+        pages = await break_lock(
+            ledger, seen, record("b", verb="lock break"), tmp_path / "runs", silent
+        )
         assert is_free(pages)
         assert lines_of(pages) == ("one: free", "two: free", "three: free")
         async with changing(ledger, record("c"), tmp_path / "runs", silent) as change:
             after = await break_lock(
-                ledger, seen, record("d", verb="lock break"), tmp_path / "runs"
+                ledger, seen, record("d", verb="lock break"), tmp_path / "runs", silent
             )
             holder = holder_of(after)
             assert holder and holder.run == change.record.run
@@ -206,7 +208,7 @@ def test_a_lock_that_nobody_can_read_is_somebodys(tmp_path: Path) -> None:
             async with changing(ledger, record("a"), tmp_path / "runs", silent):
                 raise AssertionError("there is a lock")
         seen = await ledger.peek()
-        assert is_free(await break_lock(ledger, seen, record("b"), tmp_path / "runs"))
+        assert is_free(await break_lock(ledger, seen, record("b"), tmp_path / "runs", silent))
 
     run_virtual(story())
 

@@ -81,7 +81,7 @@ def test_too_few_that_remember_are_told_and_breaking_helps(tmp_path: Path) -> No
         assert "`cloudwright lock break`" in caught.value.hint
         seen = await ledger.peek()
         assert lines_of(seen)[0] == f"one: free ({FORGOT})"
-        await break_lock(ledger, seen, record("c", verb="lock break"), tmp_path / "runs")
+        await break_lock(ledger, seen, record("c", verb="lock break"), tmp_path / "runs", silent)
         said: list[str] = []
         async with changing(ledger, record("d"), tmp_path / "runs", said.append):
             pass

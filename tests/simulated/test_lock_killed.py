@@ -18,6 +18,7 @@ from cloudwright.execute.journal.holder import this_process
 from cloudwright.execute.journal.journal import JOURNAL, parse_journal
 from cloudwright.execute.journal.timeline import timeline
 from cloudwright.execute.lock import changing as module
+from cloudwright.execute.lock.breaking import break_lock, is_free
 from cloudwright.execute.lock.changing import changing
 from cloudwright.execute.lock.ledger import Ledger
 from tests.simulated.ledgers import NAMES, ledger_in, record, silent, start_holder
@@ -97,6 +98,24 @@ def test_the_journal_of_who_was_killed_comes_to_the_hosts(tmp_path: Path) -> Non
         assert not kept["three"].exists()
         assert stat.S_IMODE(kept["one"].stat().st_mode) == 0o600
         told = await elsewhere.story(DEAD)
+        assert told == timeline(parse_journal(EVENT))
+
+    run_virtual(story())
+
+
+def test_the_journal_of_who_was_killed_comes_with_the_breaking_of_its_lock_too(
+    tmp_path: Path,
+) -> None:
+    kill_one_that_told(tmp_path)
+
+    async def story() -> None:
+        ledger = ledger_in(tmp_path)
+        runs = tmp_path / "runs"
+        pages = await break_lock(ledger, await ledger.peek(), record("b"), runs, silent)
+        assert is_free(pages)
+        told = await History(runs=(), unknown={}, state=tmp_path / "never", ledger=ledger).story(
+            DEAD
+        )
         assert told == timeline(parse_journal(EVENT))
 
     run_virtual(story())

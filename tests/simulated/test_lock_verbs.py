@@ -315,7 +315,7 @@ def test_a_failover_is_refused_where_a_majority_says_who_has_the_cloud(tmp_path:
             both = ledger_in(tmp_path)
             lose(both, "one")
             seen = await both.peek()
-            await break_lock(both, seen, record("c", verb="lock break"), runs)
+            await break_lock(both, seen, record("c", verb="lock break"), runs, silent)
             await tell_holders(both, silent)
             async with noted(both, without("d"), runs, silent):
                 assert kept_on(tmp_path, "two", without("d").run) is not None
@@ -331,7 +331,7 @@ def test_a_lock_is_broken_on_a_minority_too(tmp_path: Path) -> None:
         theirs, ours = ledger_in(tmp_path), ledger_in(tmp_path)
         async with changing(theirs, record("b"), runs, lambda line: None):
             lose(ours, "one", "three")
-            pages = await break_lock(ours, await ours.peek(), record("c"), runs)
+            pages = await break_lock(ours, await ours.peek(), record("c"), runs, silent)
             assert not is_held(pages) and not is_free(pages)
             await tell_holders(ours, silent)
 

@@ -82,6 +82,6 @@ async def _break(path: Path, yes: bool, given: str | None, reason: str) -> int:
         confirm_name(what, cloud.name, cloud.name if yes else given)
         record = await new_record(path, cloud, "lock break", reason)
         runs = path.resolve().parent / STATE_DIRECTORY / RUNS
-        after = await break_lock(ledger, seen, record, runs)
+        after = await break_lock(ledger, seen, record, runs, click.echo)
     click.echo("\n".join(lines_of(after)))
     return 0 if is_free(after) else HELD

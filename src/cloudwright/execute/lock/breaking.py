@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cloudwright.execute.journal.record import DONE, Record, to_line, write_record
 from cloudwright.execute.lock.decide import FORGOT, Unknown, majority
+from cloudwright.execute.lock.journals import keep_journals
 from cloudwright.execute.lock.ledger import Ledger, Page, Pages, forgetful
 
 
@@ -20,11 +22,13 @@ def lines_of(pages: Pages) -> tuple[str, ...]:
     )
 
 
-async def break_lock(ledger: Ledger, seen: Pages, record: Record, runs: Path) -> Pages:
+async def break_lock(
+    ledger: Ledger, seen: Pages, record: Record, runs: Path, say: Callable[[str], None]
+) -> Pages:
     """Remove the entries that were `seen`, and leave a record of it on every host and in `runs`.
 
-    An entry of another run than was seen stays: somebody else has the cloud by now. Returns what
-    stands on the hosts afterwards.
+    Of a run whose journal lies in `runs` the hosts get that too. An entry of another run than was
+    seen stays: somebody else has the cloud by now. Returns what stands on the hosts afterwards.
     """
     entries = {
         host: page.holder.run
@@ -32,6 +36,7 @@ async def break_lock(ledger: Ledger, seen: Pages, record: Record, runs: Path) ->
         if isinstance(page, Page) and page.holder
     }
     await ledger.drop(entries)
+    await keep_journals(ledger, set(entries.values()), runs, say)
     ended = dataclasses.replace(record, ended=time.time(), result=DONE)
     write_record(runs, ended)
     await ledger.end(record.run, to_line(ended), b"")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from pathlib import Path
 
 from cloudwright.errors import Locked, Unreachable, UnsafePlan
 from cloudwright.execute.journal.holder import Holder, has_ended, this_process
-from cloudwright.execute.journal.journal import JOURNAL
-from cloudwright.execute.journal.record import RUN_ID, Record, to_line, write_record
+from cloudwright.execute.journal.record import Record, to_line, write_record
 from cloudwright.execute.lock.decide import (
     FORGOT,
     Lost,
@@ -26,6 +24,7 @@ from cloudwright.execute.lock.decide import (
     decide,
     majority,
 )
+from cloudwright.execute.lock.journals import keep_journals, packed_journal
 from cloudwright.execute.lock.ledger import Ledger, Page, Pages, forgetful
 from cloudwright.execute.lock.recorded import Change, recorded
 
@@ -75,7 +74,7 @@ async def changing(
     holder = this_process(run=record.run, cloud=record.cloud, why=record.what)
     try:
         taken = await _take(ledger, holder, record, say)
-        await _keep_journals(ledger, taken.dead, runs, say)
+        await keep_journals(ledger, taken.dead, runs, say)
         await _refuse_if_changed(ledger, holder, seen or {}, taken.pages)
         if ending:
             await ledger.to_disk()
@@ -221,28 +220,6 @@ def _took_over(entries: Mapping[str, str], votes: Votes) -> str:
     return f"takes over from a run that has ended without letting go: {'; '.join(sorted(dead))}"
 
 
-async def _keep_journals(ledger: Ledger, dead: frozenset[str], runs: Path, say: Say) -> None:
-    """Put on the hosts what runs that were killed told, as far as it lies here.
-
-    Only we have it, and only who takes over from them knows that nobody writes it any more.
-    """
-    for run in sorted(filter(RUN_ID.fullmatch, dead)):
-        try:
-            journal = _journal(runs, run)
-        except OSError as error:
-            why = f"{error.filename or runs}: {error.strerror}"
-            say(f"the journal of {run} does not come to the hosts: {why}")
-            continue
-        if journal:
-            await ledger.add_journal(run, journal)
-
-
-def _journal(runs: Path, run: str) -> bytes:
-    """What a run has told so far (gzip); empty when it is not here."""
-    journal = runs / run / JOURNAL
-    return gzip.compress(journal.read_bytes(), mtime=0) if journal.exists() else b""
-
-
 async def _refuse_if_changed(ledger: Ledger, holder: Holder, seen: Pages, now: Pages) -> None:
     """What was planned from is not there any more when another run has ended in between."""
     for host, page in now.items():
@@ -299,7 +276,7 @@ def _keep_here(runs: Path, record: Record, say: Say) -> bytes:
     """
     try:
         write_record(runs, record)
-        return _journal(runs, record.run)
+        return packed_journal(runs, record.run)
     except OSError as error:
         why = f"{error.filename or runs}: {error.strerror}"
         say(f"the record of this run is on the hosts alone: {why}")
