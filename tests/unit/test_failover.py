@@ -25,6 +25,7 @@ from cloudwright.operations.failover import (
     voters,
     why_not,
     why_wait,
+    without_vote,
 )
 from cloudwright.operations.recover import MemberState
 from cloudwright.services import SERVICES
@@ -169,3 +170,11 @@ def test_queues_without_a_copy_on_every_member_are_named() -> None:
     assert lacking_copies([full, short], 3) == ("short has fewer than 3 copies",)
     said = lacking_copies([short, stream, lost], 3)
     assert said == ("short (and 2 more) has fewer than 3 copies",)
+
+
+def test_a_voter_counts_once_the_others_have_it_in_their_list() -> None:
+    """A connection is not a vote: an arbitrator has one before it is taken in."""
+    there = "8a1f/ctl-a/10.0.0.1:0,9b2e/ctl-b/10.0.0.2:0\n"
+    assert without_vote(there, ["ctl-a", "ctl-b"]) == ()
+    assert without_vote(there, ["ctl-a", "ctl-b", "witness"]) == ("witness has no vote in it yet",)
+    assert without_vote("", ["ctl-a", "w"]) == ("ctl-a, w has no vote in it yet",)

@@ -146,6 +146,14 @@ def differs(cluster: Cluster, lacking: Sequence[str]) -> tuple[str, ...]:
     return (*away, *(f"{cluster.name}: {what}" for what in lacking))
 
 
+def without_vote(there: str, hosts: Sequence[str]) -> tuple[str, ...]:
+    """Which of `hosts` have no member in Galera's list of those that are `there`
+    (`uuid/name/address`, comma-separated, as `wsrep_notify_cmd` is given it), in a sentence."""
+    names = {part.split("/")[1] for part in there.strip().split(",") if part.count("/") > 1}
+    missing = [host for host in hosts if host not in names]
+    return (f"{', '.join(missing)} has no vote in it yet",) if missing else ()
+
+
 def lacking_copies(queues: Sequence[Mapping[str, object]], members: int) -> tuple[str, ...]:
     """What RabbitMQ's list of queues says of those that have fewer copies than there are members.
 

@@ -23,8 +23,13 @@ from cloudwright.operations.failover import (
     to_force,
     unsettled,
     why_not,
+    without_vote,
 )
 from cloudwright.transport.host import Host
+
+DATABASE = "mariadb"
+THERE = "/run/mysqld/members"
+"""Where its server's notifications (`notify.sh`) keep who is there."""
 
 QUEUE = "rabbitmq"
 QUEUES = ("rabbitmqctl", "-q", "list_queues", "name", "type", "members", "online")
@@ -216,18 +221,41 @@ class Voting:
             tell(f"{name} on {host}: started anew")
 
     async def _lacking(self, clusters: Sequence[Cluster]) -> dict[str, tuple[str, ...]]:
-        """Cluster → which of its contents are not on all members."""
-        for cluster in clusters:
-            if cluster.name == QUEUE and cluster.whole:
-                words = [*QUEUES, "--formatter", "json"]
-                try:
-                    async with asyncio.timeout(ASK_SECONDS):
-                        done = await self.fleet.engine(cluster.whole[0]).exec(QUEUE, words)
-                    queues = json.loads(done.output[done.output.index("[") :])
-                except (CloudError, TimeoutError, ValueError):
-                    return {QUEUE: ("its queues cannot be listed yet",)}
-                return {QUEUE: lacking_copies(queues, len(cluster.states))}
-        return {}
+        """Cluster → which of its contents are not on all members, or who has no vote in it."""
+        asked = {QUEUE: self._without_copies, DATABASE: self._without_vote}
+        names = [c for c in clusters if c.name in asked and c.whole]
+        found = await asyncio.gather(*(asked[cluster.name](cluster) for cluster in names))
+        return {cluster.name: lines for cluster, lines in zip(names, found, strict=True)}
+
+    async def _without_copies(self, cluster: Cluster) -> tuple[str, ...]:
+        text = await self._asked(cluster, [*QUEUES, "--formatter", "json"])
+        try:
+            queues = json.loads(text[text.index("[") :])
+        except ValueError:
+            return ("its queues cannot be listed yet",)
+        return lacking_copies(queues, len(cluster.states))
+
+    async def _without_vote(self, cluster: Cluster) -> tuple[str, ...]:
+        """A voter without an agent (an arbitrator) is among those that are asked for."""
+        voters = [
+            host.name
+            for service in self.services
+            for container in service.containers
+            if isinstance(container.rollout, Quorum) and container.rollout.cluster == cluster.name
+            for host in hosts_of(self.cloud, container)
+        ]
+        if len(voters) < 2:
+            return ()
+        return without_vote(await self._asked(cluster, ["cat", THERE]), voters)
+
+    async def _asked(self, cluster: Cluster, words: Sequence[str]) -> str:
+        """What a whole member says to a command in its container; empty when it does not."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                done = await self.fleet.engine(cluster.whole[0]).exec(cluster.name, words)
+        except (CloudError, TimeoutError):
+            return ""
+        return "" if done.exit_code else done.output
 
     async def _unhealthy(self) -> tuple[str, ...]:
         """What votes and is not well; a voter without an agent (an arbitrator) is among it."""
