@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from cloudwright.declare import database, oslo, wsgi
 from cloudwright.declare.at import At
 from cloudwright.declare.ini import Ini, merge
+from cloudwright.declare.library import LIBRARY, library
 from cloudwright.declare.oslo import KEYSTONE_PORT
 from cloudwright.declare.reload import Reload
 from cloudwright.declare.service import (
@@ -71,7 +72,14 @@ def files(at: At) -> Files:
     }
     return {
         "keystone.conf": File(content=_settings(at), path=CONF, owner=owner, options=OPTIONS),
-        **wsgi.uwsgi(at, module="keystone.wsgi.api:application", port=KEYSTONE_PORT, user=owner),
+        **library(__package__, "program/keystone_api.py"),
+        **wsgi.uwsgi(
+            at,
+            module="keystone_api",
+            port=KEYSTONE_PORT,
+            user=owner,
+            options={"pythonpath": LIBRARY},
+        ),
         "admin-password": File(
             content=at.password("admin/identity"), path=ADMIN_PASSWORD, owner=owner
         ),
