@@ -5,11 +5,7 @@ The image is the one that `make ready` built.
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-from typing import Any
-
-from tests.machine.kolla import image, podman
+from tests.machine.programs import said
 
 ASKED = """\
 import json, sys
@@ -33,20 +29,8 @@ CACHE = "HASH_RING_CACHE_TIMEOUT"
 DEAD = "HASH_RING_NODES_TIMEOUT"
 
 
-def said(script: str, *words: str) -> Any:
-    """What a script says that has the programs of Neutron's beside it."""
-    program = files("cloudwright.services.neutron").joinpath("program")
-    lines = podman(
-        *("run", "--rm", "--runtime", "runc", "--network", "none"),
-        *("--volume", f"{program}:/mnt:ro", "--env", "PYTHONPATH=/mnt"),
-        *("--env", "PYTHONDONTWRITEBYTECODE=1", "--entrypoint", "python3"),
-        *(image("neutron-server"), "-c", script, *words),
-    ).splitlines()
-    return json.loads(lines[-1])
-
-
 def test_a_dead_worker_is_out_of_the_hash_ring_within_seconds() -> None:
-    found = said(ASKED, TOUCH, CACHE, DEAD)
+    found = said("neutron", "neutron-server", ASKED, TOUCH, CACHE, DEAD)
     assert found["before"] == {TOUCH: 15, CACHE: 60, DEAD: 120}, (
         "Neutron's own times have changed: are ours still wanted?"
     )
@@ -66,4 +50,4 @@ print(json.dumps([error, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIM
 
 
 def test_a_dead_database_of_ovn_is_given_up_within_seconds() -> None:
-    assert said(OPENED) == [0, 3000]
+    assert said("neutron", "neutron-server", OPENED) == [0, 3000]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 from tests.machine.kolla import image, podman
+from tests.machine.programs import said
 
 ASKED = """\
 import json, socket, sys, threading
@@ -78,23 +78,13 @@ os._exit(0)
 """
 
 
-def said(script: str, *words: str) -> list[object]:
-    """What a script says that has the programs of Nova's beside it."""
-    program = files("cloudwright.services.nova") / "program"
-    lines = podman(
-        *("run", "--rm", "--runtime", "runc", "--network", "none", "--entrypoint", "python3"),
-        *(f"--volume={program}:/mnt:ro", image("nova-compute"), "-c", script, *words),
-    ).splitlines()
-    return list(json.loads(lines[-1]))
-
-
 def test_a_thread_pool_of_novas_daemons_ends_when_it_is_told_to() -> None:
     done = sum(n * n for n in range(20))
     # the sum of what its threads did, and whether its end is waited for still
-    assert said(ENDED, "2") == [done, True], (
+    assert said("nova", "nova-compute", ENDED, "2") == [done, True], (
         "idle threads see it by themselves: is our program wanted?"
     )
-    assert said(ENDED, "60", "altered") == [done, False]
+    assert said("nova", "nova-compute", ENDED, "60", "altered") == [done, False]
 
 
 CLEANED_UP = """\
@@ -121,10 +111,10 @@ os._exit(0)
 
 def test_a_compute_host_waits_for_no_event_when_it_is_told_to_end() -> None:
     # whether its thread of connection events has ended, and whether it is waited for still
-    assert said(CLEANED_UP, "5") == [False, True], (
+    assert said("nova", "nova-compute", CLEANED_UP, "5") == [False, True], (
         "the thread ends by itself: is our program wanted?"
     )
-    assert said(CLEANED_UP, "60", "altered") == [True, False]
+    assert said("nova", "nova-compute", CLEANED_UP, "60", "altered") == [True, False]
 
 
 LOOKS = """\
@@ -155,7 +145,7 @@ print(json.dumps([waits[0] < 0.01, max(waits) == nova_daemon.LOOK_SECONDS < 0.5]
 
 
 def test_an_idle_listener_of_novas_daemons_looks_often_whether_it_shall_stop() -> None:
-    assert said(LOOKS) == [True, True]
+    assert said("nova", "nova-compute", LOOKS) == [True, True]
 
 
 LEFT_OUT = """\
@@ -192,4 +182,4 @@ print(json.dumps([before, found()]))
 
 def test_a_host_that_has_stopped_to_answer_gets_no_server() -> None:
     both = ["127.0.0.1", "127.0.0.2"]
-    assert said(LEFT_OUT) == [both, both[:1]]
+    assert said("nova", "nova-compute", LEFT_OUT) == [both, both[:1]]
