@@ -51,3 +51,62 @@ print(json.dumps([error, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIM
 
 def test_a_dead_database_of_ovn_is_given_up_within_seconds() -> None:
     assert said("neutron", "neutron-server", OPENED) == [0, 3000]
+
+
+JOINED = """\
+import json, types
+import hash_ring
+from neutron.db import ovn_hash_ring_db as database
+from neutron.db.models import ovn as models
+from neutron_lib import context
+from neutron_lib.db import api
+from neutron.conf import common
+from oslo_config import cfg
+from oslo_db import options
+
+options.set_defaults(cfg.CONF, connection="sqlite:////tmp/ring.sqlite")
+common.register_core_common_config_opts()
+cfg.CONF([], project="neutron")
+models.OVNHashRing.__table__.create(api.CONTEXT_WRITER.get_engine())
+GROUP = "mechanism_driver"
+ADMIN = context.get_admin_context()
+
+
+def members():
+    return {n.hostname for n in database.get_active_nodes(ADMIN, hash_ring.DEAD_SECONDS, GROUP)}
+
+
+def started(host):
+    # What the ring was while this host's worker was not yet connected, what it is after that, and
+    # what the worker's connection still remembers of it.
+    cfg.CONF.set_override("host", host)
+    driver = hash_ring.Driver()
+    driver.hash_ring_group, driver._node_uuid, driver._start_time = GROUP, host, 1.0
+    driver._register_hash_ring_maintenance = lambda: None
+    ring = hash_ring.Ring(GROUP)
+    heard = types.SimpleNamespace(
+        ovsdb_connection=types.SimpleNamespace(idl=types.SimpleNamespace(_hash_ring=ring)))
+    seen = {}
+
+    def connect(driver, trigger):
+        seen["before"] = sorted(members())
+        ring.refresh()
+        return (heard,)
+
+    hash_ring.connect = connect
+    driver._setup_hash_ring()
+    hash_ring.impl_idl_ovn.get_ovn_idls(driver, None)
+    seen["after"] = sorted(members())
+    ring.get_node("a row of OVN's")
+    seen["remembered"] = len(ring._hash_ring.nodes)
+    return seen
+
+
+print(json.dumps([started("first"), started("second")]))
+"""
+
+
+def test_a_worker_joins_the_ring_once_it_hears_ovn_where_another_is_there() -> None:
+    first, second = said("neutron", "neutron-server", JOINED)
+    assert first == {"before": ["first"], "after": ["first"], "remembered": 1}
+    assert second == {"before": ["first"], "after": ["first", "second"], "remembered": 2}
