@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cloudwright.engine.api import ContainerSpec
-from cloudwright.engine.fake import FakeEngine, Process
+from cloudwright.engine.fake import FakeEngine
+from cloudwright.engine.fake_container import Process
 from cloudwright.execute.host.config import look, started_command, write_config
 from cloudwright.execute.host.container import spec_of
 from cloudwright.execute.host.fleet import Fleet, open_fleet

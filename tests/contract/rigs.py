@@ -20,7 +20,8 @@ from pathlib import Path
 import httpx
 
 from cloudwright.engine.api import ContainerImage, ContainerSpec, Engine, Executed
-from cloudwright.engine.fake import FakeEngine, Process
+from cloudwright.engine.fake import FakeEngine
+from cloudwright.engine.fake_container import Process
 from cloudwright.engine.http import open_engine
 from cloudwright.lab.host_image import ensure_image
 from cloudwright.transport.local import LocalHost
@@ -94,16 +95,17 @@ def podman(directory: Path) -> Iterator[Rig]:
 
 
 @contextlib.contextmanager
-def docker(directory: Path) -> Iterator[Rig]:
+def docker(directory: Path, *options: str) -> Iterator[Rig]:
     """Debian's Docker in a lab host that shares this machine's name spaces, so that nothing of it
-    is ever installed here; its store goes with it. `directory` is the same in it as here."""
+    is ever installed here; its store goes with it. `directory` is the same in it as here, and its
+    name the container's."""
     image = asyncio.run(ensure_image(LocalHost(), print, ("docker.io",)))
-    name = f"{PREFIX}-docker"
+    name = f"{PREFIX}-{directory.name}"
     socket = directory / "docker.sock"
     argv = ["podman", "run", "--rm", "--name", name, "--privileged", "--tmpfs=/run:rw,exec"]
     argv += [f"--{space}=host" for space in ("network", "pid", "ipc", "cgroupns")]
     argv += ["--volume=/var/lib/containers", f"--volume={directory.parent}:{directory.parent}"]
-    argv += ["--entrypoint=dockerd", image, f"--host=unix://{socket}", *DOCKERD]
+    argv += ["--entrypoint=dockerd", image, f"--host=unix://{socket}", *DOCKERD, *options]
     try:
         with _service(argv, socket, directory):
             _import(socket)

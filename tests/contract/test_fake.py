@@ -9,7 +9,8 @@ import pytest
 
 from cloudwright.engine.api import ContainerSpec
 from cloudwright.engine.clock import run_virtual
-from cloudwright.engine.fake import Failure, FakeEngine, Process
+from cloudwright.engine.fake import Failure, FakeEngine
+from cloudwright.engine.fake_container import Process
 from cloudwright.errors import EngineError, Missing, Unreachable
 from cloudwright.transport import fake
 from cloudwright.transport.host import File

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cloudwright.engine.api import EngineInfo
 from cloudwright.execute.look import engine
+from cloudwright.execute.look.docker import judge_start, judge_store
 from cloudwright.execute.look.engine import SETTINGS, find_start, find_store, settings_for
 from cloudwright.execute.look.preflight import HostFinding, check_engine
 from cloudwright.model.cloud import Host
@@ -111,10 +113,38 @@ def test_a_store_that_is_slow_or_does_not_work_is_told(
     assert text in found.text and hint in found.hint
 
 
-def test_of_another_engine_there_is_its_name_alone() -> None:
-    docker = Facts(host="b", engine="docker", engine_version="20.10")
-    [row] = rows(Machine(facts=ORDINARY, podman=False, store=""), docker).values()
-    assert (row.subject, row.severity, row.text) == ("engine", "ok", "docker 20.10")
+DOCKER = Facts(host="b", engine="docker", engine_version="20.10")
+
+
+def docker_rows(info: EngineInfo) -> dict[str, HostFinding]:
+    """What `check --hosts` says of a Docker that was set up so, by subject."""
+    found = check_engine(HOST, DOCKER, judge_start(info), judge_store(info))
+    return {row.subject: row for row in found}
+
+
+def test_of_docker_as_it_is_shipped_there_is_its_version_and_its_store() -> None:
+    found = docker_rows(EngineInfo(driver="overlay2", root="/d", security=("apparmor", "seccomp")))
+    assert {subject: (f.severity, f.text, f.hint) for subject, f in found.items()} == {
+        "engine": ("ok", "docker 20.10", ""),
+        "storage": ("ok", "overlay2, /d", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("driver", "security", "subject", "severity", "text", "hint"),
+    [
+        ("vfs", (), "storage", "warning", "the driver vfs", '"storage-driver": "overlay2"'),
+        ("overlay2", ("rootless",), "engine", "error", "without root", "as root"),
+        ("overlay2", ("userns",), "engine", "error", "users of their own", '"userns-remap"'),
+    ],
+)
+def test_a_docker_that_was_set_up_otherwise_is_told_with_why_and_a_cure(
+    driver: str, security: tuple[str, ...], subject: str, severity: str, text: str, hint: str
+) -> None:
+    found = docker_rows(EngineInfo(driver=driver, root="/d", security=security))
+    assert {f.severity for name, f in found.items() if name != subject} == {"ok"}
+    assert found[subject].severity == severity
+    assert text in found[subject].text and hint in found[subject].hint
 
 
 def test_a_container_to_try_with_is_started_as_ours_are_and_leaves_nothing() -> None:

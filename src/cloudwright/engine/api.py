@@ -139,6 +139,16 @@ class EngineVersion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EngineInfo:
+    """How an engine was set up: the driver and the directory of its images, and what keeps its
+    containers from the host ("rootless", "userns", "seccomp"), in the engine's words."""
+
+    driver: str
+    root: str
+    security: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Executed:
     """What a command in a container left; `output` is both its streams, as they came."""
 
@@ -160,6 +170,10 @@ class Engine(Protocol):
 
     async def version(self) -> EngineVersion:
         """Which engine answers."""
+        ...
+
+    async def info(self) -> EngineInfo:
+        """How this engine was set up."""
         ...
 
     async def images(self, folder: str = "") -> tuple[ContainerImage, ...]:

@@ -6,18 +6,18 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 
 from cloudwright.engine import compare
 from cloudwright.engine.api import (
     ContainerImage,
     ContainerSpec,
     ContainerState,
+    EngineInfo,
     EngineVersion,
     Executed,
-    State,
     StoredVolume,
 )
+from cloudwright.engine.fake_container import FakeContainer, Process
 from cloudwright.engine.fake_images import FakeImages
 from cloudwright.engine.quirks import PODMAN
 from cloudwright.engine.request import create_body
@@ -25,23 +25,6 @@ from cloudwright.errors import EngineError
 
 KILLED = 137
 """The exit code of what SIGKILL ended."""
-
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-"""The moment at which the loop's clock shows zero."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Process:
-    """What a container's command does: writes `output`, ends after `seconds` (None: never).
-
-    `on_term` is its exit code when it is asked to end; None ignores that, as PID 1 does.
-    """
-
-    output: tuple[str, ...] = ()
-    seconds: float | None = None
-    exit_code: int = 0
-    on_term: int | None = 0
-
 
 Program = Callable[[ContainerSpec], Process | None]
 """What a container runs; None is a command that the image does not hold."""
@@ -58,23 +41,6 @@ class Failure:
     name: str = ""
     after: bool = False
     error: EngineError = field(default_factory=lambda: EngineError("injected", status=500))
-
-
-@dataclass(slots=True)
-class _Container:
-    spec: ContainerSpec
-    id: str
-    image_id: str
-    labels: Mapping[str, str]
-    state: State = "created"
-    process: Process = field(default_factory=Process)
-    exit_code: int | None = None
-    started: float | None = None
-    restarts: int = 0
-    ends: float | None = None
-    stopped_by_user: bool = False
-    log: list[str] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def runs_for_ever(spec: ContainerSpec) -> Process:
@@ -102,7 +68,7 @@ class FakeEngine:
         self._images = FakeImages(host, images)
         self._program = program
         self._command = command
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, FakeContainer] = {}
         self._volumes: dict[str, StoredVolume] = {}
         self._failures: list[Failure] = []
         self._made = 0
@@ -135,6 +101,10 @@ class FakeEngine:
         await self._begin("version", "")
         return EngineVersion(kind="podman", version="0.0-fake", api="1.41")
 
+    async def info(self) -> EngineInfo:
+        """How this engine was set up."""
+        return EngineInfo(driver="overlay", root="/var/lib/fake")
+
     async def images(self, folder: str = "") -> tuple[ContainerImage, ...]:
         """Every container image on the host, or those with a tag in `folder`."""
         await self._begin("images", "")
@@ -159,12 +129,12 @@ class FakeEngine:
     async def containers(self) -> tuple[ContainerState, ...]:
         """Every container on the host."""
         await self._begin("containers", "")
-        return tuple(self._seen(c, inspected=False) for c in self._containers.values())
+        return tuple(c.seen(inspected=False) for c in self._containers.values())
 
     async def inspect(self, name: str) -> ContainerState:
         """One container, with all that is known of it."""
         await self._begin("inspect", name)
-        return self._seen(self._container(name), inspected=True)
+        return self._container(name).seen(inspected=True)
 
     async def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""
@@ -179,7 +149,7 @@ class FakeEngine:
                 self._volumes[mount.source] = StoredVolume(name=mount.source, labels={})
         self._made += 1
         id = hashlib.sha256(f"{self._host} {self._made}".encode()).hexdigest()
-        self._containers[spec.name] = _Container(
+        self._containers[spec.name] = FakeContainer(
             spec=spec, id=id, image_id=image.id, labels={**image.labels, **spec.labels}
         )
         self._end(failure)
@@ -329,7 +299,7 @@ class FakeEngine:
         if failure is not None:
             raise failure.error
 
-    def _run(self, container: _Container) -> None:
+    def _run(self, container: FakeContainer) -> None:
         process = self._program(container.spec)
         if process is None:
             raise self._error(400, f"executable file not found: {container.spec.command}")
@@ -341,13 +311,13 @@ class FakeEngine:
         container.log += process.output
         self._tell(container)
 
-    def _settle(self, container: _Container) -> None:
+    def _settle(self, container: FakeContainer) -> None:
         """End a process whose time has come."""
         now = asyncio.get_running_loop().time()
         if container.state == "running" and container.ends is not None and now >= container.ends:
             self._ended(container, container.process.exit_code, restart=True)
 
-    def _ended(self, container: _Container, code: int, *, restart: bool) -> None:
+    def _ended(self, container: FakeContainer, code: int, *, restart: bool) -> None:
         container.state, container.exit_code, container.ends = "exited", code, None
         policy = container.spec.restart
         always = policy in ("always", "unless-stopped")
@@ -356,7 +326,7 @@ class FakeEngine:
             self._run(container)
         self._tell(container)
 
-    async def _pause(self, container: _Container) -> None:
+    async def _pause(self, container: FakeContainer) -> None:
         """Wait until something happens to the container."""
         left = None
         if container.ends is not None:
@@ -367,34 +337,17 @@ class FakeEngine:
         except TimeoutError:
             self._settle(container)
 
-    def _tell(self, container: _Container) -> None:
+    def _tell(self, container: FakeContainer) -> None:
         container.changed.set()
         container.changed = asyncio.Event()
 
-    def _container(self, name: str) -> _Container:
+    def _container(self, name: str) -> FakeContainer:
         if name in self._containers:
             return self._containers[name]
         found = [c for c in self._containers.values() if len(name) >= 12 and c.id.startswith(name)]
         if len(found) != 1:
             raise self._error(404, f"no such container: {name}")
         return found[0]
-
-    def _seen(self, container: _Container, *, inspected: bool) -> ContainerState:
-        since = container.started if inspected else None
-        started = None if since is None else EPOCH + timedelta(seconds=since)
-        return ContainerState(
-            name=container.spec.name,
-            id=container.id,
-            image=container.spec.image,
-            image_id=container.image_id,
-            labels=container.labels,
-            state=container.state,
-            exit_code=container.exit_code,
-            started_at=started,
-            restarts=container.restarts if inspected else 0,
-            pid=1 if inspected and container.state in ("running", "paused") else 0,
-            status_text=container.state,
-        )
 
     def _error(self, status: int, why: str) -> EngineError:
         return EngineError(f"refused ({status})", status=status, where=self._host, why=why)

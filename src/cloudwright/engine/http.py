@@ -14,6 +14,7 @@ from cloudwright.engine.api import (
     ContainerImage,
     ContainerSpec,
     ContainerState,
+    EngineInfo,
     EngineVersion,
     Executed,
     StoredVolume,
@@ -95,6 +96,10 @@ class HttpEngine:
             version=rest.partition(" ")[0],
             api=headers.get("Api-Version", ""),
         )
+
+    async def info(self) -> EngineInfo:
+        """How this engine was set up."""
+        return request.info_of(await self._get("/info"))
 
     async def images(self, folder: str = "") -> tuple[ContainerImage, ...]:
         """Every container image on the host, or those with a tag in `folder`."""

@@ -10,6 +10,7 @@ from cloudwright.engine.api import (
     ContainerImage,
     ContainerSpec,
     ContainerState,
+    EngineInfo,
     State,
     StoredVolume,
 )
@@ -101,6 +102,16 @@ def inspected_state(item: dict[str, Any]) -> ContainerState:
         restarts=int(item.get("RestartCount") or 0),
         status_text=str(state.get("Error") or word),
         pid=int(state.get("Pid") or 0),
+    )
+
+
+def info_of(answer: dict[str, Any]) -> EngineInfo:
+    """Read what an engine says of itself; of `name=seccomp,profile=default` the name."""
+    options = [option.partition(",")[0] for option in answer.get("SecurityOptions") or []]
+    return EngineInfo(
+        driver=str(answer.get("Driver", "")),
+        root=str(answer.get("DockerRootDir", "")),
+        security=tuple(option.removeprefix("name=") for option in options),
     )
 
 

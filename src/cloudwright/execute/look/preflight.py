@@ -11,6 +11,7 @@ from typing import Literal
 from cloudwright.engine.quirks import ENGINES, PODMAN
 from cloudwright.errors import CloudError
 from cloudwright.execute.host.fleet import Fleet
+from cloudwright.execute.look.docker import judge_start, judge_store
 from cloudwright.execute.look.engine import SETTINGS, Quirk, find_start, find_store
 from cloudwright.execute.look.fitness import MAX_SKEW_SECONDS, Condition, look, taken
 from cloudwright.execute.look.round_trips import Trips, measure
@@ -279,9 +280,10 @@ def check_ports(host: Host, blueprint: Blueprint, condition: Condition) -> Itera
 
 
 async def _quirks(fleet: Fleet, name: str, facts: Facts) -> tuple[Quirk | None, Quirk | None]:
-    """How Podman starts containers and keeps images; Docker's own defaults stand in no way."""
+    """How the host's engine starts containers and keeps images."""
     if facts.engine != PODMAN.kind:
-        return None, None
+        info = await fleet.engine(name).info()
+        return judge_start(info), judge_store(info)
     host = fleet.host(name)
     return await find_start(host), await find_store(host)
 
