@@ -61,7 +61,8 @@ ready: setup ## this machine and the container images, ready for a lab
 	$(CW) images build
 
 packages: ## Debian packages that only tests use
-	@dpkg-query -W $(TEST_PACKAGES) >/dev/null 2>&1 || { apt-get -qq update && \
+	@[ "$$(dpkg-query -W -f '$${db:Status-Status}\n' $(TEST_PACKAGES) 2>/dev/null | grep -cx installed)" \
+	  -eq $(words $(TEST_PACKAGES)) ] || { apt-get -qq update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(TEST_PACKAGES); }
 
 format: setup ## format the code
