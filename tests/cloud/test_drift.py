@@ -44,6 +44,14 @@ DRIFTS = (
         starts={"glance-api"},
     ),
     Drift(
+        name="a file edited by hand that its process reads again without a restart",
+        command="sed -i '0,/maxconn 8192/s//maxconn 77/' /etc/cloudwright/haproxy/haproxy.cfg",
+        says={
+            "haproxy/files/haproxy@aio": "haproxy.cfg differs",
+            "haproxy/reload/haproxy@aio": "its files changed since it read them",
+        },
+    ),
+    Drift(
         name="configuration of a container that nothing declares, left by a run that was cut",
         command="cp -a /etc/cloudwright/memcached /etc/cloudwright/gone",
         says={"stray/gone@aio": "nothing declares it any more"},

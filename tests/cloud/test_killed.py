@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 
+from cloudwright.execute.journal.journal import JOURNAL, read_journal
+from cloudwright.execute.journal.timeline import timeline
 from tests.cloud.tool import SQL, Tool, changed
 
 ROUNDS = 10
@@ -55,22 +58,36 @@ def test_killed_at_ten_random_moments_and_whole_after_the_next(cloud: Tool) -> N
     print(f"CLOUDWRIGHT_SEED={seed}")
     moments = random.Random(seed)
     before = world(cloud)
+    killed = cut = 0
     for number in range(ROUNDS):
         cloud.on_host(BREAK, check=False)  # a killed run may not have made again what is removed
-        kill_after(cloud, moments.randint(1, LINES), number)
+        if kill_after(cloud, moments.randint(1, LINES), moments.random(), number):
+            killed += 1
+            cut += len(left_running(cloud))
+    assert killed > ROUNDS // 2, "most ended before they were killed"
+    assert cut, "no step was ever cut"
     cloud.run("apply", "--yes")
     assert changed(before, world(cloud)) == set()
     assert cloud.plan() == {}
     cloud.await_whole()
 
 
-def kill_after(cloud: Tool, lines: int, number: int) -> None:
-    """End an `apply` with SIGKILL once it has written so many lines, or let it end before."""
+def kill_after(cloud: Tool, lines: int, seconds: float, number: int) -> bool:
+    """End an `apply` with SIGKILL so long after so many lines; whether it had not ended before."""
     process = cloud.start("apply", "--yes")
     assert process.stdout
     last = ""
     for _ in range(lines):
         last = process.stdout.readline() or last
+    time.sleep(seconds)  # a step is cut within, not only as it ends
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
-    print(f"{number}: killed after {lines} lines: {last.strip()}")
+    print(f"{number}: {process.returncode}, {seconds:.2f} s after line {lines}: {last.strip()}")
+    return process.returncode == -signal.SIGKILL
+
+
+def left_running(cloud: Tool) -> list[str]:
+    """The steps that the last run's journal has as begun and not as ended."""
+    run = max((cloud.state / "runs").iterdir())
+    steps = timeline(read_journal(run / JOURNAL)).steps.values()
+    return [step.id for step in steps if step.result == "running"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.tool import Tool, changed
+from tests.cloud.tool import Tool, changed, eventually
 
 SECRET_LINE = re.compile(r"(?:password|secret_key|shared_secret) = (\S{20,})|://\w+:(\w{20,})@")
 
@@ -42,6 +42,27 @@ def test_one_option_changes_one_container(cloud: Tool, override: str) -> None:
     assert changed(before, cloud.starts()) == {"nova-scheduler"}
     text = cloud.run("explain", "nova-scheduler", "discover_hosts_in_cells_interval")
     assert f"= 300\norigin:   {override}\n" in text
+
+
+def test_a_running_process_takes_a_mutable_option(cloud: Tool) -> None:
+    """No container is remade, and the daemon itself does what the option says."""
+    path = cloud.directory / "config" / "nova-conductor.conf"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("[DEFAULT]\ndebug = true\n")
+    written = "podman logs nova-conductor 2>&1 | grep -c ' DEBUG ' || true"
+    try:
+        told = cloud.json("plan", status=10)
+        assert (told["restarts"], told["rereads"]) == ([], {"nova-conductor": ["aio"]})
+        assert int(cloud.on_host(written)) == 0
+        before = cloud.starts()
+        cloud.run("apply", "--yes")
+        assert changed(before, cloud.starts()) == set()
+        eventually(lambda: int(cloud.on_host(written)), seconds=30, what="a line of debugging")
+        assert cloud.plan() == {}
+    finally:
+        path.unlink()
+        cloud.run("apply", "--yes")
+    assert cloud.plan() == {}
 
 
 def test_no_secret_of_a_host_is_ever_told(cloud: Tool) -> None:
