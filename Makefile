@@ -36,6 +36,7 @@ test: lint ready packages ## every test tier, a real cloud included
 
 long: ready packages ## the tests that take minutes each: power cut, destroy, stop and start
 	$(PYTHON) -m pytest -m long
+	CLOUDWRIGHT_FLEET=1500 $(PYTHON) -m pytest tests/simulated/test_fleet.py
 
 test-ha: ready packages ## every drill on a real cloud over two sites and a witness
 	$(PYTHON) -m pytest tests/ha -m 'ha or not ha' --capture=no

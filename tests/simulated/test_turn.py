@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +14,7 @@ from cloudwright.engine.clock import run_virtual
 from cloudwright.engine.fake import FakeEngine
 from cloudwright.errors import HostError, Missing, StepFailed, Unreachable
 from cloudwright.execute.host.fleet import Fleet, Member
-from cloudwright.execute.steps.turn import await_turn
+from cloudwright.execute.steps.turn import PATIENCE_SECONDS, Turns
 from cloudwright.model.cloud import Api, Cloud, External, Host, Network, Networks, Site
 from cloudwright.plan.steps import ContainerBody, Peer, RunContainer, Step
 from cloudwright.transport.fake import FakeHost
@@ -66,6 +67,20 @@ async def fleet_with(
     return Fleet(members=members), engines
 
 
+async def turn_of(
+    host: str,
+    rollout: Rollout,
+    fleet: Fleet,
+    waits: Callable[[str], None] = lambda reason: None,
+    *,
+    names: tuple[str, ...] = NAMES,
+) -> bool:
+    """Whether the container worked as its turn came."""
+    turns = Turns(fleet=fleet, cloud=CLOUD)
+    async with turns.turn(step_on(host, rollout, names), waits) as works:
+        return works
+
+
 @pytest.mark.parametrize(
     ("rollout", "running", "allowed"),
     [
@@ -80,7 +95,7 @@ async def fleet_with(
 def test_who_may_be_stopped(rollout: Rollout, running: tuple[str, ...], allowed: bool) -> None:
     async def story() -> None:
         fleet, _ = await fleet_with(*running)
-        turn = await_turn(step_on("one", rollout), fleet, CLOUD, lambda reason: None)
+        turn = turn_of("one", rollout, fleet)
         if allowed:
             assert await turn == ("one" in running)
         else:
@@ -95,8 +110,7 @@ def test_a_member_on_a_lost_host_holds_nobody_up_while_a_majority_remains() -> N
     async def story(names: tuple[str, ...], lost: str) -> bool:
         fleet, engines = await fleet_with(*names, names=names)
         engines[lost].lost = True
-        step = step_on("one", Quorum(), names)
-        return await await_turn(step, fleet, CLOUD, lambda reason: None)
+        return await turn_of("one", Quorum(), fleet, names=names)
 
     assert run_virtual(story((*NAMES, "four", "five"), "four"))
     with pytest.raises(StepFailed, match="too much depends on it"):
@@ -109,8 +123,7 @@ def test_a_member_on_a_host_that_was_left_out_counts_as_lost(why: HostError) -> 
         whole, _ = await fleet_with(*names, names=names)
         *others, away = names
         fleet = Fleet(members={name: whole.members[name] for name in others}, lost={away: why})
-        step = step_on("one", Quorum(), names)
-        return await await_turn(step, fleet, CLOUD, lambda reason: None)
+        return await turn_of("one", Quorum(), fleet, names=names)
 
     assert run_virtual(story((*NAMES, "four", "five")))
     with pytest.raises(StepFailed, match="too much depends on it"):
@@ -122,7 +135,7 @@ def test_it_waits_until_the_cluster_is_whole_again() -> None:
         fleet, engines = await fleet_with(*NAMES)
         await engines["two"].stop("c")
         told: list[str] = []
-        turn = asyncio.create_task(await_turn(step_on("one", Quorum()), fleet, CLOUD, told.append))
+        turn = asyncio.create_task(turn_of("one", Quorum(), fleet, told.append))
         await asyncio.sleep(10)
         assert not turn.done()
         assert told == ["c@two: is exited"]
@@ -130,3 +143,28 @@ def test_it_waits_until_the_cluster_is_whole_again() -> None:
         await turn
 
     run_virtual(story())
+
+
+@pytest.mark.parametrize(("rollout", "at_once"), [(Quorum(), 1), (Canary(), 2)])
+def test_of_those_that_ask_in_the_same_moment_no_more_are_stopped_than_may(
+    rollout: Rollout, at_once: int
+) -> None:
+    """As after a run that was cut before it had seen them become healthy: no plan orders them."""
+    down: set[str] = set()
+    most: list[int] = []
+
+    async def remake(turns: Turns, name: str) -> None:
+        async with turns.turn(step_on(name, rollout), lambda reason: None) as works:
+            assert works
+            down.add(name)
+            most.append(len(down))
+            await asyncio.sleep(PATIENCE_SECONDS + 1)  # while it is drained it still answers
+            down.remove(name)
+
+    async def story() -> None:
+        fleet, _ = await fleet_with(*NAMES)
+        turns = Turns(fleet=fleet, cloud=CLOUD)
+        await asyncio.gather(*(remake(turns, name) for name in NAMES))
+
+    run_virtual(story())
+    assert (len(most), max(most)) == (3, at_once)

@@ -33,6 +33,7 @@ from cloudwright.execute.journal.steplog import StepLogs
 from cloudwright.execute.secrets.vault import Vault
 from cloudwright.execute.steps.perform import Doing, perform
 from cloudwright.execute.steps.staying import Staying
+from cloudwright.execute.steps.turn import Turns
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.blueprint import Blueprint
 from cloudwright.plan.difference import Plan, Planned
@@ -61,10 +62,12 @@ async def execute(
 ) -> Outcome:
     """Do the plan on the real hosts; events go to `tell`, logs into `directory`."""
     logs, staying = StepLogs(directory), Staying(fleet=fleet, cloud=cloud)
+    turns = Turns(fleet=fleet, cloud=cloud)
     async with open_links(fleet, cloud, blueprint, vault) as links:
 
         async def do(step: Step, log: Callable[[str], None], waits: Callable[[str], None]) -> None:
-            await perform(step, Doing(fleet=fleet, cloud=cloud, links=links, log=log, waits=waits))
+            doing = Doing(fleet=fleet, cloud=cloud, links=links, turns=turns, log=log, waits=waits)
+            await perform(step, doing)
             await staying.note(step)
 
         return await walk(plan, do, tell, logs, staying.fallen)

@@ -41,6 +41,10 @@ class Failure(Enum):
     AFTER = "it was done, and the answer was lost"
 
 
+PATIENCE = 200
+"""How many halves of steps one waits for others of its kind to work again."""
+
+
 class Killed(BaseException):
     """The process ended in the middle, as by `kill -9`: nothing after it happens."""
 
@@ -147,8 +151,12 @@ class SimulatedWorld:
 
     def _run(self, host: SimulatedHost, step: Step, action: RunContainer) -> Iterator[None]:
         name = action.container
-        process = host.processes.get(name)
-        if process and process.healthy and not self._may_stop(step, action):
+        for _ in range(PATIENCE):
+            process = host.processes.get(name)
+            if not process or not process.healthy or self._may_stop(step, action):
+                break
+            yield
+        else:
             raise StepFailed("too few others work", where=step.id)
         host.processes.pop(name, None)
         yield

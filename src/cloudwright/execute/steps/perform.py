@@ -23,7 +23,7 @@ from cloudwright.execute.host.switch import set_switch
 from cloudwright.execute.images.delivery import bring_images
 from cloudwright.execute.journal.telling import telling
 from cloudwright.execute.steps.drain import come_back, leave
-from cloudwright.execute.steps.turn import await_turn
+from cloudwright.execute.steps.turn import Turns
 from cloudwright.model.cloud import Cloud
 from cloudwright.plan.render import CONFIG_DIRECTORY
 from cloudwright.plan.steps import (
@@ -61,11 +61,12 @@ READY_SECONDS = 180
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doing:
-    """What every step needs: hosts, ways in, and where its log and its waits go."""
+    """What every step needs: hosts, ways in, whose turn it is, where its log and its waits go."""
 
     fleet: Fleet
     cloud: Cloud
     links: Links
+    turns: Turns
     log: Callable[[str], None]
     waits: Callable[[str], None]
 
@@ -119,16 +120,17 @@ async def _make_central(
 
 async def _run_container(step: Step, action: RunContainer, doing: Doing) -> None:
     engine = doing.fleet.engine(step.host)
-    if await await_turn(step, doing.fleet, doing.cloud, doing.waits):
-        await leave(step, doing.fleet, doing.waits)
-    await _remove(engine, action.container, action.body.stop_seconds)
-    await come_back(step, doing.fleet)
-    directory = f"{CONFIG_DIRECTORY}/{action.container}"
-    await _make_sources(action.body, step, doing, starting_command(directory))
-    await engine.create(spec_of(step, action.body, doing.cloud.name))
-    await engine.start(action.container)
-    await _wait_healthy(step, action, doing)
-    await doing.fleet.host(step.host).run(started_command(directory))
+    async with doing.turns.turn(step, doing.waits) as works:
+        if works:
+            await leave(step, doing.fleet, doing.waits)
+        await _remove(engine, action.container, action.body.stop_seconds)
+        await come_back(step, doing.fleet)
+        directory = f"{CONFIG_DIRECTORY}/{action.container}"
+        await _make_sources(action.body, step, doing, starting_command(directory))
+        await engine.create(spec_of(step, action.body, doing.cloud.name))
+        await engine.start(action.container)
+        await _wait_healthy(step, action, doing)
+        await doing.fleet.host(step.host).run(started_command(directory))
 
 
 async def _read_again(step: Step, action: ReadAgain, doing: Doing) -> None:
