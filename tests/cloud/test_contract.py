@@ -13,6 +13,8 @@ import pytest
 
 from tests.cloud.tool import Tool, changed, on_terminal
 
+NOW_SECONDS = 20
+"""Shorter than an API takes to become healthy, on a busy machine too."""
 HORIZON, KEYSTONE = "horizon", "keystone-api"
 
 
@@ -112,6 +114,23 @@ def test_ctrl_c_says_what_is_left_and_lets_the_lock_go(cloud: Tool) -> None:
     assert "not begun: " in rest
     assert "free" in cloud.run("lock", "status")
     assert " interrupted " in cloud.run("history")
+
+
+def test_ctrl_c_twice_stops_now_and_the_next_apply_makes_it_whole(cloud: Tool) -> None:
+    stop(cloud, KEYSTONE, HORIZON)
+    process = cloud.start("apply", "--yes")
+    until_begun(process)
+    assert process.stdout
+    os.kill(process.pid, signal.SIGINT)
+    assert any("interrupted: goes on to its end: " in line for line in process.stdout)
+    os.kill(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=NOW_SECONDS)
+    assert process.returncode == 130, rest
+    assert "stopped in the middle: " in rest
+    assert "free" in cloud.run("lock", "status")
+    assert cloud.plan()
+    cloud.run("apply", "--yes")
+    assert cloud.plan() == {}
 
 
 def test_every_run_is_remembered_on_the_host_and_explained(cloud: Tool) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from cloudwright.plan.changes import Sources, changes_of
 from cloudwright.plan.checks import check
 from cloudwright.plan.difference import make_plan
 from cloudwright.plan.explain import explain
+from cloudwright.plan.steps import WriteFiles
 from cloudwright.services import SERVICES
-from tests.simulated.fleet import SCHEMAS, Wanted, blueprint_of, fresh, overrides_of
+from tests.simulated.fleet import SCHEMAS, Wanted, blueprint_of, everything, fresh, overrides_of
 
 HERE = Path(__file__).parent / "plans"
 EXAMPLES = sorted((HERE.parents[2] / "examples").glob("*.yaml"))
+PAGE = HERE.parents[2] / "docs" / "explanation" / "what-plan-tells-you.md"
 REWRITE = "CLOUDWRIGHT_GOLDEN"
 OPTION = ("nova.conf", "cpu_allocation_ratio", "2.0")
 
@@ -84,6 +87,23 @@ def test_plan(example: Path, name: str, tmp_path: Path) -> None:
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(told)
     assert told == golden.read_text(), "`make golden` shows the difference"
+
+
+def test_the_page_about_plan_counts_what_there_is() -> None:
+    """Its text is of a real cloud of the example; what it counts goes on with the code."""
+    blueprint = everything(Wanted(cloud=load(EXAMPLES[0].with_name("aio.yaml"))))
+    page = PAGE.read_text()
+    counts = re.findall(r"(\d+) to make, (\d+) to alter, \d+ to remove; (\d+) as declared", page)
+    assert [sum(map(int, found)) for found in counts] == [len(blueprint.steps)]
+    files = {
+        step.action.directory: len(step.action.files)
+        for step in blueprint.steps.values()
+        if isinstance(step.action, WriteFiles)
+    }
+    shown = re.findall(r"(\d+) files in (\S+):", page)
+    assert len(shown) > 3
+    for count, directory in shown:
+        assert files[directory] == int(count), directory
 
 
 def test_every_text_is_of_a_test() -> None:
