@@ -1,4 +1,4 @@
-"""Write docs/reference/command-line.md from the verbs' own help."""
+"""Write the pages of docs/reference that come from the code: the verbs' own help, the errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ import click
 
 from cloudwright.cli.main import VERBS, cloudwright
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
+sys.path.insert(0, str(Path(__file__).parent))
+import errors_page
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 WIDTH = 92
 
 
-def page() -> str:
-    """The whole page: a section for each verb, and for each verb of a verb."""
+def pages() -> dict[Path, str]:
+    """Every page that is made here, and where it stands."""
+    return {
+        REFERENCE / "command-line.md": command_line(),
+        REFERENCE / "errors.md": errors_page.page(),
+    }
+
+
+def command_line() -> str:
+    """The page of the verbs: a section for each verb, and for each verb of a verb."""
     parts = [
         "# The command line\n",
         "`cloudwright`, or `cw`. Written by `make reference` from each verb's own `--help`.\n",
@@ -42,5 +53,6 @@ def sections(command: click.Command, name: str, parent: click.Context) -> list[s
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    for path, text in pages().items():
+        path.write_text(text)
     sys.exit(0)
