@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cloud.tool import SQL
 from tests.leftovers import remove_labs_in
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -119,10 +120,26 @@ class Bench:
         finally:
             self.on_host(f"rm /etc/ld.so.preload /etc/faketimerc {there} /dev/shm/*faketime_*")
 
-    def on_host(self, command: str, *, stdin: str = "") -> str:
+    def sql(self, statement: str, *, address: str = ADDRESS) -> str:
+        """What the database on a host says to its root."""
+        return self.on_host(SQL.format(statement), address=address)
+
+    def empty(self, host: str) -> None:
+        """The host loses all that its disk held, and is on again."""
+        listed = ["podman", "ps", "--all", f"--filter=label=io.cloudwright.lab.host={host}"]
+        listed += [
+            f"--filter=label=io.cloudwright.lab.directory={self.keys}",
+            "--format={{.Names}}",
+        ]
+        [name] = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split()
+        for words in (["rm", "--force", "--time=0"], ["volume", "rm", "--force"]):
+            subprocess.run(["podman", *words, name], check=True, capture_output=True)
+        self.run("lab", "up")
+
+    def on_host(self, command: str, *, stdin: str = "", address: str = ADDRESS) -> str:
         """What a command prints on the host, of several the first."""
         argv = ["ssh", "-i", str(self.keys / "id_ed25519"), "-o", "BatchMode=yes"]
-        argv += ["-o", f"UserKnownHostsFile={self.keys / 'known_hosts'}", f"root@{ADDRESS}"]
+        argv += ["-o", f"UserKnownHostsFile={self.keys / 'known_hosts'}", f"root@{address}"]
         done = subprocess.run(
             [*argv, command], input=stdin, capture_output=True, text=True, timeout=120
         )
